@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a configuration file says, checked and with every default filled in. Made by config_load(),
+ * immutable afterwards, freed as a whole. Pure: no clock, no sockets; what the machine looks like
+ * (interface networks, accounts) comes in through struct config_host. Main thread only.
+ * Where a list refers to another (pool → check), it does so by index: no dangling references exist here.
+ */
+#ifndef CONTROLPLANE_CONFIG_H
+#define CONTROLPLANE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "sluice/abi.h"
+
+enum config_datapath { CONFIG_DATAPATH_DPDK = 0, CONFIG_DATAPATH_XDP, CONFIG_DATAPATH_AUTO };
+enum config_check_type { CONFIG_CHECK_TCP = 0, CONFIG_CHECK_HTTP, CONFIG_CHECK_ICMP };
+enum config_role { CONFIG_ROLE_PRIMARY = 0, CONFIG_ROLE_BACKUP };
+enum config_log_format { CONFIG_LOG_TEXT = 0, CONFIG_LOG_JSON };
+
+struct config_interface {
+	struct sl_port_config port; /* as sluice-dp gets it; queues 0 = auto */
+	char ifname[16];            /* the kernel's interface behind it; empty for pci: and vdev: */
+	unsigned int line;
+};
+
+struct config_check {
+	char name[SL_NAME_MAX]; /* inline checks get the service's or pool's name */
+	enum config_check_type type;
+	uint16_t port;          /* 0 only for icmp: resolved from the pool's only service port otherwise */
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+	uint32_t jitter_percent;
+	unsigned int rise;
+	unsigned int fall;
+	char *path;             /* http */
+	char *host;             /* http; NULL: the backend's address */
+	uint16_t status_min, status_max;
+	char *body;             /* http: a substring; NULL: any */
+};
+
+struct config_backend {
+	char name[SL_NAME_MAX];
+	struct sl_addr address;
+	uint32_t weight;        /* 0 is retire */
+	enum config_role role;
+	unsigned int line;
+};
+
+struct config_pool {
+	char name[SL_NAME_MAX];
+	int check;              /* index in checks; -1: none, backends are up */
+	uint16_t check_port;    /* the port probes go to (0 for icmp and no check) */
+	uint32_t table_size;    /* a prime */
+	enum sl_otherwise when_empty;
+	uint32_t panic_threshold_percent; /* 0: never */
+	uint32_t min_healthy;             /* 0: the VIP stays */
+	uint32_t slow_start_ms, linger_ms;
+	bool on_down_reset;
+	uint32_t idle_tcp_s, idle_quic_s, idle_udp_s;
+	struct config_backend *backends;
+	size_t backend_count;
+	unsigned int line;
+};
+
+struct config_listener {
+	struct sl_addr address;
+	uint16_t port;          /* host order; 0: every port ("*") */
+	uint8_t proto;          /* IPPROTO_TCP, IPPROTO_UDP */
+	unsigned int line;
+};
+
+struct config_service {
+	char name[SL_NAME_MAX];
+	int pool;               /* index in pools (an inline pool has the service's name) */
+	enum sl_mode mode;
+	enum sl_hash hash;
+	enum sl_tracking tracking;
+	enum sl_udp_flows udp_flows;
+	struct config_listener *listeners;
+	size_t listener_count;
+	unsigned int line;
+};
+
+/* One per distinct listener address, in order of appearance; `vips:` in the file may set no-service. */
+struct config_vip {
+	struct sl_addr address;
+	enum sl_otherwise no_service;
+};
+
+struct config {
+	char node[SL_NAME_MAX];
+	char *hash_key_file;    /* NULL: beside the state */
+	enum config_datapath datapath;
+	struct sl_boot boot;    /* ports, workers, memory, poll, user: ready for the shared-memory header */
+	char announce_device[16]; /* "sluice0"; empty: addresses are somebody else's business */
+	struct sl_addr outer_source; /* all zero: auto */
+	uint32_t mass_removal_percent; /* 100: no limit */
+	uint64_t flow_limit;
+	uint32_t reply_rate;
+	enum config_log_format log_format;
+	struct config_interface *interfaces; size_t interface_count;
+	struct config_check *checks;         size_t check_count;
+	struct config_pool *pools;           size_t pool_count;
+	struct config_service *services;     size_t service_count;
+	struct config_vip *vips;             size_t vip_count;
+};
+
+/* An interface of this machine, for checks that need it (is a backend on-link?). */
+struct config_network {
+	char ifname[16];
+	struct sl_addr prefix;
+	unsigned int prefix_len; /* of the 128-bit mapped form: IPv4 /24 is 120 */
+};
+
+/* What the machine looks like. All zero: unknown, and the checks that need it are left out. */
+struct config_host {
+	const struct config_network *networks;
+	size_t network_count;
+	bool file_root_owned; /* the file is root's and nobody else may write it: vdev: ports are allowed */
+	unsigned int cpu_count; /* 0: unknown */
+};
+
+struct config_errors; /* every error of one file, in line order, with source line and caret */
+
+/*
+ * Parses and checks `path`. Returns 0 and the configuration in *ret_config, or -EINVAL (the file is
+ * wrong) or another -errno (it cannot be read); either way *ret_errors then holds the messages.
+ * The caller frees both. Nothing is half applied: one error, no configuration.
+ */
+int config_load(const char *path, const struct config_host *host, struct config **ret_config,
+		struct config_errors **ret_errors);
+/* The same for bytes in memory; `path` only names them in messages. */
+int config_load_text(const char *path, const char *text, size_t len, const struct config_host *host,
+		     struct config **ret_config, struct config_errors **ret_errors);
+void config_free(struct config *config); /* NULL is fine */
+size_t config_errors_count(const struct config_errors *errors);
+/* Prints all of them: `file:line:col: path: what is wrong and what is allowed`, source line, caret. */
+void config_errors_print(const struct config_errors *errors, FILE *out);
+void config_errors_free(struct config_errors *errors); /* NULL is fine */
+
+#endif

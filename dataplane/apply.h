@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Turns ring records into snapshots: checks each record (already copied to private memory), keeps what
+ * was stated, builds a snapshot at COMMIT. Manager thread only. Pure: no DPDK, no clock, no files.
+ */
+#ifndef DATAPLANE_APPLY_H
+#define DATAPLANE_APPLY_H
+
+#include <stdint.h>
+
+#include "dataplane/snapshot.h"
+
+struct apply;
+
+struct apply_result {
+	struct snapshot *snapshot; /* a new one: the caller publishes it; NULL: nothing to do yet */
+	struct sl_rejected rejected; /* reason != SL_REJECT_NONE: what was stated is void, ask for a replay */
+};
+
+int apply_create(const struct sl_shm_limits *limits, const struct dp_allocator *allocator, struct apply **ret_apply);
+void apply_destroy(struct apply *apply);
+/*
+ * Takes one record whose session, sequence and checksum hold. `table` are the bytes of a TABLE record,
+ * copied to private memory (NULL otherwise). Fills *ret_result.
+ */
+void apply_record(struct apply *apply, const struct sl_record *record, const uint16_t *table,
+		  struct apply_result *ret_result);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The seam: all state the core reaches, it reaches through these. Each home defines struct sl_env and
+ * every function below as SL_INLINE, then includes forward.h. Pointers stay valid for the packet
+ * (DPDK: until the worker's next quiescent state; BPF: until the program returns). None blocks,
+ * allocates or logs. All are called by the one thread that owns the env.
+ */
+#ifndef SLUICE_CORE_ENV_H
+#define SLUICE_CORE_ENV_H
+
+#include "packet.h"
+
+struct sl_env;
+
+/* The service that listens at (proto, dst, port): exact first, then all ports (port 0). NULL: none. */
+SL_INLINE const struct sl_service *sl_env_service(struct sl_env *env, const struct sl_addr *dst, __be16 port,
+						  __u8 proto);
+/* The VIP with that address; NULL: the address is not ours. */
+SL_INLINE const struct sl_vip *sl_env_vip(struct sl_env *env, const struct sl_addr *dst);
+/* True when `src` is the outer source of one of our tunnels. Asked only for tunnel protocols. */
+SL_INLINE int sl_env_is_outer_source(struct sl_env *env, const struct sl_addr *src);
+/* NULL: unknown id (the packet then ends as drop_no_backend). */
+SL_INLINE const struct sl_pool *sl_env_pool(struct sl_env *env, __u32 pool);
+/* The row's 16 bits: slot and SL_ROW_LOOK. `row` < pool->rows. */
+SL_INLINE __u16 sl_env_row(struct sl_env *env, const struct sl_pool *pool, __u32 row);
+/* NULL: no such slot. */
+SL_INLINE const struct sl_backend *sl_env_backend(struct sl_env *env, const struct sl_pool *pool, __u16 slot);
+/* NULL: no such next hop. */
+SL_INLINE const struct sl_neighbor *sl_env_neighbor(struct sl_env *env, __u32 neighbor);
+/* NULL: no such port. */
+SL_INLINE const struct sl_port *sl_env_port(struct sl_env *env, __u16 port);
+/* Never NULL. */
+SL_INLINE const struct sl_settings *sl_env_settings(struct sl_env *env);
+/* What is remembered of the packet's connection: a slot, or SL_SLOT_NONE. Asked only in rows with LOOK
+ * or when the service tracks always. */
+SL_INLINE __u16 sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt);
+/* Remembers the packet's connection at `slot`. */
+SL_INLINE void sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot);
+/* Nanoseconds of a monotonic clock, constant within a burst. */
+SL_INLINE __u64 sl_env_now(struct sl_env *env);
+/* True when one more answer (RST, unreachable, too big) is within the worker's rate; takes it. */
+SL_INLINE int sl_env_reply_allowed(struct sl_env *env);
+/* Counts the packet under its verdict and, where set, its service and backend. Called once a packet. */
+SL_INLINE void sl_env_count(struct sl_env *env, const struct sl_packet *pkt, enum sl_verdict verdict);
+
+#endif

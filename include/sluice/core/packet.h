@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One packet on its way through the stages of forward.h. The home fills the first group, the stages
+ * the others. Offsets count bytes from the frame's first byte. Owned by one worker, never shared.
+ */
+#ifndef SLUICE_CORE_PACKET_H
+#define SLUICE_CORE_PACKET_H
+
+#include "../tables.h"
+#include "../types.h"
+#include "../verdict.h"
+
+/* sl_packet.flags */
+enum {
+	SL_PKT_V6 = 1 << 0,           /* the IP header at l3 is IPv6 */
+	SL_PKT_VLAN = 1 << 1,         /* one VLAN tag lies between the MAC addresses and the EtherType */
+	SL_PKT_FRAGMENT = 1 << 2,     /* a fragment, first or not */
+	SL_PKT_FRAGMENT_LATER = 1 << 3, /* not the first one: there are no ports to read */
+	SL_PKT_START = 1 << 4,        /* starts a connection: SYN without ACK; QUIC Initial or 0-RTT later */
+	SL_PKT_IP_CSUM_OK = 1 << 5,   /* set by the home when the NIC verified the IPv4 header checksum */
+	SL_PKT_ICMP = 1 << 6,         /* ICMP or ICMPv6: key has no ports */
+	SL_PKT_TRACKED = 1 << 7,      /* a remembered connection answered */
+};
+
+/* What is to be written in front of (or over) the frame; filled by plan, carried out by write. */
+struct sl_plan {
+	__s16 grow;       /* bytes of room to make in front; negative never */
+	__u16 outer_len;  /* bytes of `outer` that replace the front of the grown frame */
+	__u32 frame_len;  /* length of the frame after writing; the rest is cut off */
+	__u8 outer[SL_OUTER_MAX] SL_ALIGNED(8);
+};
+
+struct sl_packet {
+	/* the home */
+	__u8 *data;       /* first byte of the frame */
+	__u8 *end;        /* one past the last byte that is readable here */
+	__u32 frame_len;  /* bytes of the whole frame; more than end - data where it is in several buffers */
+	__u16 port;       /* index of the port it came in by */
+
+	/* parse */
+	__u16 flags;      /* SL_PKT_* (the home may preset IP_CSUM_OK; parse keeps that one) */
+	__u16 l3;         /* of the IP header */
+	__u16 l4;         /* of the transport header; 0: none was reached */
+	__u16 ip_len;     /* bytes of the IP packet; what the frame holds past it is padding */
+	__u8 proto;       /* of the transport header, after IPv6 extensions */
+	__u8 tcp_flags;
+	__u8 tos;         /* TOS or traffic class */
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 l4_verdict;  /* enum sl_verdict that holds if the packet is for a VIP; 0: transport is sound */
+	struct sl_flow_key key SL_ALIGNED(8);
+
+	/* lookup and select */
+	const struct sl_vip *vip;
+	const struct sl_service *service;
+	const struct sl_pool *pool;
+	const struct sl_backend *backend;
+	const struct sl_neighbor *neighbor;
+	__u32 hash;       /* sl_row_hash of key */
+	__u32 row;
+	__u16 slot;
+	__u16 out_port;   /* index of the port it leaves by */
+
+	struct sl_plan plan;
+};
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the forwarding core reads about services, pools, backends, next hops and ports. The same
+ * structs are the payload of ring records (abi.h), the entries of the DPDK snapshot and the values
+ * of BPF maps: one definition for writer, reader and BPF. Fixed widths, no holes, unused bytes zero.
+ * Enum values are ABI: append-only.
+ */
+#ifndef SLUICE_TABLES_H
+#define SLUICE_TABLES_H
+
+#include "limits.h"
+#include "types.h"
+
+enum sl_mode { SL_MODE_L2 = 0, SL_MODE_IPIP = 1, SL_MODE_COUNT };
+enum sl_hash { SL_HASH_5TUPLE = 0, SL_HASH_SOURCE = 1, SL_HASH_COUNT };
+enum sl_tracking { SL_TRACKING_CHANGED_ROWS = 0, SL_TRACKING_ALWAYS = 1, SL_TRACKING_NEVER = 2, SL_TRACKING_COUNT };
+enum sl_udp_flows { SL_UDP_FLOWS_STICKY = 0, SL_UDP_FLOWS_NONE = 1, SL_UDP_FLOWS_QUIC = 2, SL_UDP_FLOWS_COUNT };
+
+/* What happens to a packet that has no backend (pool) or no service (VIP). */
+enum sl_otherwise { SL_OTHERWISE_DROP = 0, SL_OTHERWISE_REJECT = 1, SL_OTHERWISE_KERNEL = 2, SL_OTHERWISE_COUNT };
+
+/* The effective state of a backend as the datapath needs it (selection.md 5: new_ok, old_ok). */
+enum sl_backend_state {
+	SL_BACKEND_GONE = 0,      /* no packets */
+	SL_BACKEND_UP = 1,        /* new and old connections */
+	SL_BACKEND_DRAINING = 2,  /* old connections only */
+	SL_BACKEND_LINGERING = 3, /* down a moment ago: old connections only */
+	SL_BACKEND_DOWN = 4,      /* no packets */
+	SL_BACKEND_STATE_COUNT
+};
+
+/* One VIP address. It is ours entirely: what matches no service there follows `otherwise`. */
+struct sl_vip {
+	struct sl_addr addr;
+	__u8 otherwise; /* enum sl_otherwise */
+	__u8 zero[7];
+};
+
+/* One (protocol, address, port) that belongs to a service. Port 0 means every port of the address. */
+struct sl_listener {
+	struct sl_addr addr;
+	__be16 port;
+	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 zero;
+	__u32 service; /* id of its sl_service */
+};
+
+/* One service: how its packets choose a row and leave. `id` is its position in the statistics. */
+struct sl_service {
+	__u32 id;
+	__u32 pool;     /* id of its sl_pool */
+	__u8 mode;      /* enum sl_mode */
+	__u8 hash;      /* enum sl_hash */
+	__u8 tracking;  /* enum sl_tracking */
+	__u8 udp_flows; /* enum sl_udp_flows */
+	__u8 zero[4];
+};
+
+/* One pool: its table has `rows` rows (a prime), its backends slots 0 .. slots-1. */
+struct sl_pool {
+	__u32 id;
+	__u32 rows;
+	__u16 slots;
+	__u8 otherwise; /* enum sl_otherwise, when a row has no live backend; never KERNEL */
+	__u8 zero[5];
+};
+
+/* One backend of a pool. `stats` is its position in the statistics, unique over all pools. */
+struct sl_backend {
+	__u32 pool;
+	__u16 slot;
+	__u8 state; /* enum sl_backend_state */
+	__u8 zero;
+	__u32 stats;
+	__u32 neighbor;           /* id of the sl_neighbor that is its next hop */
+	struct sl_addr addr;      /* the tunnel's outer destination */
+	struct sl_addr outer_src; /* the tunnel's outer source; all zero: not known, no tunnel */
+};
+
+/* One next hop: the frame's destination, and the port it leaves by. */
+struct sl_neighbor {
+	__u32 id;
+	__u16 port;   /* index in sl_boot.port */
+	__u16 mtu;    /* bytes of the largest IP packet towards it */
+	__u8 mac[6];
+	__u8 known;   /* 0: not resolved yet, packets are drop_no_neighbor */
+	__u8 zero;
+};
+
+/* One port, known to the datapath itself (not sent through the ring). */
+struct sl_port {
+	__u8 mac[6];
+	__u16 mtu; /* bytes of the largest IP packet it takes */
+	__u16 index;
+	__u8 kernel_path; /* 1: SL_VERDICT_TO_KERNEL can be honoured here */
+	__u8 zero[5];
+};
+
+/* What all services share. */
+struct sl_settings {
+	struct sl_key hash_key;    /* the fleet's key: rows */
+	struct sl_key flow_key;    /* flow tags and the tunnel's identification; survives a rotation of hash_key */
+	__u32 reply_rate;          /* RST, unreachable and too-big answers a second and worker; 0: none */
+	__u32 zero[7];
+};
+
+_Static_assert(sizeof(struct sl_vip) == 24, "ABI");
+_Static_assert(sizeof(struct sl_listener) == 24, "ABI");
+_Static_assert(sizeof(struct sl_service) == 16, "ABI");
+_Static_assert(sizeof(struct sl_pool) == 16, "ABI");
+_Static_assert(sizeof(struct sl_backend) == 48, "ABI; three quarters of a cache line");
+_Static_assert(sizeof(struct sl_neighbor) == 16, "ABI");
+_Static_assert(sizeof(struct sl_port) == 16, "ABI");
+_Static_assert(sizeof(struct sl_settings) == 64, "ABI");
+
+#endif
