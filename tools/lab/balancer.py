@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+The balancer of a lab: its configuration file, sluiced, sluice-dp and sluicectl in the namespace lb.
+The instance has the lab's name, so that many labs can run side by side.
+"""
+
+import json
+import os
+import signal
+
+from network import LB_PORT, address
+from processes import LabError, run, wait_for
+
+
+class Balancer:
+    def __init__(self, lab, queues):
+        self.lab = lab
+        self.queues = queues
+        self.config_path = os.path.join(lab.folder, "sluice.yaml")
+        self.sluiced = None
+        self.dp = None
+
+    @property
+    def namespace(self):
+        return self.lab.network.namespace("lb")
+
+    def configure(self, family=4, mode="l2", weights=None, hosts=None, check="http", when_empty="reject",
+                  services=None, extra=""):
+        """
+        Writes the configuration: one pool of the lab's backends behind VIP port 80. `services` replaces
+        the list of services, `extra` adds top-level text.
+        """
+        hosts = hosts or self.lab.hosts
+        weights = weights or [1] * len(hosts)
+        workers = list(range(self.queues))
+        lines = [
+            f'interfaces: ["af_xdp:{LB_PORT}"]',
+            f"dpdk: {{workers: {workers}, hugepages: false, poll: adaptive}}",
+            f"hash-key-file: {self.key_file()}",
+            "checks:",
+            f"  web: {check_text(check)}",
+            "pools:",
+            "  - name: web",
+            "    check: web" if check else None,
+            f"    when-empty: {when_empty}",
+            "    backends:",
+            *(f'      - {{name: {host}, address: "{address(host, family)}", weight: {weight}}}'
+              for host, weight in zip(hosts, weights)),
+            "services:",
+            *(services or [service_text("www", "tcp", self.lab.vip(family), 80, mode)]),
+        ]
+        if not check:
+            lines = [line for line in lines if line is not None and not line.startswith(("checks:", "  web:"))]
+        with open(self.config_path, "w", encoding="utf-8") as out:
+            out.write("\n".join(line for line in lines if line is not None) + "\n" + extra)
+
+    def key_file(self):
+        """A fixed key: shares can be predicted, and are the same in every run."""
+        path = os.path.join(self.lab.folder, "hash.key")
+        if not os.path.exists(path):
+            with open(path, "w", encoding="ascii") as out:
+                out.write("000102030405060708090a0b0c0d0e0f\n")
+            os.chmod(path, 0o600)
+        return path
+
+    def start_sluiced(self, *more):
+        self.sluiced = self.lab.recorder.start(
+            [self.lab.program("sluiced"), "--config", self.config_path, "--instance", self.lab.name, *more],
+            "sluiced", self.namespace)
+        return self.sluiced
+
+    def start_dp(self, *more):
+        self.dp = self.lab.recorder.start(
+            [self.lab.program("sluice-dp"), "--instance", self.lab.name, "--no-huge", *more],
+            "sluice-dp", self.namespace)
+        return self.dp
+
+    def start(self, **config):
+        """Configuration, both daemons, and the first answer through the VIP."""
+        self.configure(**config)
+        self.start_sluiced()
+        self.start_dp()
+        self.wait_serving(family=config.get("family", 4))
+
+    def wait_serving(self, timeout=30, family=4):
+        def answers():
+            for process in (self.sluiced, self.dp):
+                if process and not process.alive():
+                    raise LabError(f"{process.name} ended with {process.popen.returncode}: "
+                                   f"{process.log_text().strip()[-800:]}")
+            return self.lab.clients.one(family=family, timeout_ms=500)
+        return wait_for(answers, timeout, f"no answer from {self.lab.vip(family)}; logs in {self.lab.folder}")
+
+    def reload(self):
+        self.sluiced.popen.send_signal(signal.SIGHUP)
+
+    def ctl(self, *argv, check=True):
+        """sluicectl as a person calls it; returns the CompletedProcess."""
+        return run(["nsenter", f"--net=/run/netns/{self.namespace}", self.lab.program("sluicectl"),
+                    "--instance", self.lab.name, *argv], check=check)
+
+    def ctl_json(self, *argv):
+        return json.loads(self.ctl("--json", *argv).stdout)
+
+    def backend_states(self):
+        """{backend: effective state} as sluicectl shows it."""
+        return {backend["name"]: backend["state"] for backend in self.ctl_json("show", "backends")}
+
+    def wait_state(self, host, state, timeout=15):
+        wait_for(lambda: self.backend_states().get(host) == state, timeout, f"{host} becomes {state}", 0.1)
+
+
+def check_text(kind):
+    if kind == "http":
+        return "{type: http, port: 80, path: /healthz, interval: 300ms, timeout: 200ms, rise: 2, fall: 2}"
+    if kind == "tcp":
+        return "{type: tcp, port: 80, interval: 300ms, timeout: 200ms, rise: 2, fall: 2}"
+    return kind
+
+
+def service_text(name, proto, vip, port, mode="l2", pool="web"):
+    """One entry of `services:`."""
+    listen = f'"{proto} [{vip}]:{port}"' if ":" in vip else f'"{proto} {vip}:{port}"'
+    return f"  - {{name: {name}, listen: {listen}, pool: {pool}, mode: {mode}}}"

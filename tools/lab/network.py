@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+The wires of the lab: network namespaces, a bridge as the switch, one veth leg for everybody.
+
+    client1 ─┐
+    client2 ─┤            ┌─ be1   198.51.100.21   2001:db8:1::21
+             ├─ switch ───┼─ …
+         lb ─┘            └─ be4
+    198.51.100.1, 2001:db8:1::1
+
+Everything lives in namespaces of its own; the machine's own interfaces are never touched.
+"""
+
+import os
+
+from processes import LabError, run
+
+PREFIX4 = "198.51.100."
+PREFIX6 = "2001:db8:1::"
+HOSTS = {"lb": 1, "client1": 101, "client2": 102, "be1": 21, "be2": 22, "be3": 23, "be4": 24, "uml": 25}
+VIP = 10
+VIP_SECOND = 11
+PORT = "net0"        # the one interface in everybody's namespace
+LB_PORT = "up0"      # the balancer's
+
+
+def address(host, family):
+    """The address of a host by name or number: address("be1", 6) is 2001:db8:1::21."""
+    number = HOSTS.get(host, host)
+    return f"{PREFIX4}{number}" if family == 4 else f"{PREFIX6}{number}"
+
+
+class Network:
+    """Namespaces `<lab>-<host>`; made by create(), removed by remove()."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.hosts = []
+
+    def namespace(self, host):
+        return f"{self.lab}-{host}"
+
+    def ip(self, host, *commands):
+        """Runs several `ip` commands in one go inside a host's namespace."""
+        run(["ip", "-n", self.namespace(host), "-batch", "-"], stdin="\n".join(commands) + "\n")
+
+    def inside(self, host, argv, **kwargs):
+        """Runs a short command in a host's namespace (not `ip netns exec`: that hides bpffs)."""
+        return run(["nsenter", f"--net=/run/netns/{self.namespace(host)}", *argv], **kwargs)
+
+    def sysctl(self, host, **settings):
+        """Sets per-namespace settings; `__` in a name stands for a dot."""
+        self.inside(host, ["sysctl", "-q", "-w", *(f"net.{name.replace('__', '.')}={value}"
+                                                   for name, value in settings.items())])
+
+    def add_namespace(self, host):
+        run(["ip", "netns", "add", self.namespace(host)])
+        self.hosts.append(host)
+        self.sysctl(host, ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0,
+                    ipv6__conf__default__accept_ra=0, ipv4__conf__all__rp_filter=0,
+                    ipv4__conf__default__rp_filter=0, ipv4__icmp_ratelimit=0)
+        self.ip(host, "link set lo up")
+
+    def add_switch(self):
+        self.add_namespace("switch")
+        self.ip("switch", "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+                "link set br0 up")
+
+    def add_leg(self, host, queues=1, checksum_offload=False):
+        """A host on the switch: its namespace, its veth leg and its two addresses."""
+        self.add_namespace(host)
+        port = LB_PORT if host == "lb" else PORT
+        many = f"numrxqueues {queues} numtxqueues {queues}"
+        self.ip("switch",
+                f"link add to-{host} {many} type veth peer name {port} {many} netns {self.namespace(host)}",
+                f"link set to-{host} master br0 up")
+        self.ip(host, f"link set {port} address 02:00:00:00:00:{HOSTS[host]:02x}", f"link set {port} up",
+                f"addr add {address(host, 4)}/24 dev {port}", f"addr add {address(host, 6)}/64 dev {port} nodad")
+        if not checksum_offload:
+            self.finish_checksums(host, port)
+
+    def finish_checksums(self, host, port):
+        """
+        A veth leaves checksums unfinished: the receiving stack knows and does not mind, but a balancer
+        that rewrites the frame in between sends them on as they are, and the backend drops them.
+        """
+        self.inside(host, ["ethtool", "-K", port, "tx", "off"])
+
+    def add_tap(self, name):
+        """A TAP on the switch for a guest kernel; the guest's program opens it inside that namespace."""
+        self.ip("switch", f"tuntap add {name} mode tap", f"link set {name} master br0 up")
+        self.finish_checksums("switch", name)
+
+    def hold_vip(self, host, *addresses):
+        """Puts VIPs on a backend's lo so that it accepts them and never answers ARP or ND for them."""
+        self.sysctl(host, ipv4__conf__all__arp_ignore=1, ipv4__conf__all__arp_announce=2)
+        self.ip(host, *(f"addr add {vip}/128 dev lo nodad" if ":" in vip else f"addr add {vip}/32 dev lo"
+                        for vip in addresses))
+
+    def remove(self):
+        remove_namespaces(self.lab)
+
+
+def remove_namespaces(lab):
+    """Removes every namespace of one lab; interfaces go with them. Returns how many."""
+    names = [name for name in sorted(os.listdir("/run/netns")) if name.startswith(f"{lab}-")] \
+        if os.path.isdir("/run/netns") else []
+    for name in names:
+        run(["ip", "netns", "delete", name], check=False)
+    return len(names)
+
+
+def require_root():
+    if os.geteuid() != 0:
+        raise LabError("network namespaces need root: run this as root (sudo)")
