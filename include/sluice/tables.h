@@ -81,7 +81,7 @@ struct sl_backend {
 struct sl_neighbor {
 	__u32 id;
 	__u16 port;   /* index in sl_boot.port */
-	__u16 mtu;    /* bytes of the largest IP packet towards it */
+	__u16 mtu;    /* bytes of the largest IP packet towards it; 0: the port's */
 	__u8 mac[6];
 	__u8 known;   /* 0: not resolved yet, packets are drop_no_neighbor */
 	__u8 zero;
@@ -90,7 +90,7 @@ struct sl_neighbor {
 /* One port, known to the datapath itself (not sent through the ring). */
 struct sl_port {
 	__u8 mac[6];
-	__u16 mtu; /* bytes of the largest IP packet it takes */
+	__u16 mtu; /* bytes of the largest IP packet it takes; 0: no limit known */
 	__u16 index;
 	__u8 kernel_path; /* 1: SL_VERDICT_TO_KERNEL can be honoured here */
 	__u8 zero[5];

@@ -16,7 +16,7 @@ enum sl_verdict {
 	SL_VERDICT_REJECT_NO_SERVICE,     /* VIP without a service there, set to reject: answered */
 	SL_VERDICT_DROP_NO_SERVICE,       /* VIP without a service there */
 	SL_VERDICT_DROP_NO_BACKEND,       /* no live backend, set to drop */
-	SL_VERDICT_DROP_NO_NEIGHBOR,      /* the next hop's MAC address is not known yet */
+	SL_VERDICT_DROP_NO_NEIGHBOR,      /* the next hop's MAC address, or the tunnel's own address, is not known yet */
 	SL_VERDICT_DROP_LOOP,             /* our own frame or our own outer source came back */
 	SL_VERDICT_DROP_TOO_BIG,          /* longer than the next hop's MTU, after encapsulation */
 	SL_VERDICT_DROP_FRAGMENT,         /* a fragment to a VIP */
@@ -26,13 +26,13 @@ enum sl_verdict {
 	SL_VERDICT_DROP_TX_FULL,          /* decided, but the port took no more frames */
 	SL_VERDICT_DROP_NO_ROOM,          /* no headroom in the buffer for the outer header */
 	SL_VERDICT_DROP_ETH_TRUNCATED,    /* shorter than its Ethernet or VLAN header */
-	SL_VERDICT_DROP_IP_TRUNCATED,     /* shorter than its IP header */
+	SL_VERDICT_DROP_IP_TRUNCATED,     /* shorter than a fixed IP header (20 or 40 bytes) */
 	SL_VERDICT_DROP_IP_VERSION,       /* EtherType and IP version disagree */
 	SL_VERDICT_DROP_IP_HEADER_LENGTH, /* IPv4 header length below 20 or past the packet */
 	SL_VERDICT_DROP_IP_LENGTH,        /* IP length below its header or past the frame */
 	SL_VERDICT_DROP_IP_CHECKSUM,      /* wrong IPv4 header checksum */
-	SL_VERDICT_DROP_IP_SOURCE,        /* source is multicast, loopback, unspecified or the VIP itself */
-	SL_VERDICT_DROP_IP6_EXTENSIONS,   /* extension headers truncated, too many or too long */
+	SL_VERDICT_DROP_IP_SOURCE,        /* source is multicast, broadcast, loopback, unspecified, mapped or the VIP */
+	SL_VERDICT_DROP_IP6_EXTENSIONS,   /* extension headers truncated, too many, too long or misplaced */
 	SL_VERDICT_DROP_IP6_ROUTING,      /* routing header with segments left */
 	SL_VERDICT_DROP_TCP_TRUNCATED,    /* TCP header not complete */
 	SL_VERDICT_DROP_TCP_HEADER_LENGTH,/* TCP data offset below 5 or past the packet */

@@ -40,6 +40,13 @@ SL_INLINE void sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, 
 SL_INLINE __u64 sl_env_now(struct sl_env *env);
 /* True when one more answer (RST, unreachable, too big) is within the worker's rate; takes it. */
 SL_INLINE int sl_env_reply_allowed(struct sl_env *env);
+/*
+ * Makes the frame fit pkt->plan: plan.grow more bytes in front, plan.frame_len bytes in all (only ever
+ * cuts off: frame_len is never more than the grown frame), and sets pkt->data, pkt->end and
+ * pkt->frame_len anew. The new bytes may hold anything. 0, or not 0 when the buffer has no room; the
+ * frame is then as before. Not called when there is nothing to do (sl_room in forward.h).
+ */
+SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt);
 /* Counts the packet under its verdict and, where set, its service and backend. Called once a packet. */
 SL_INLINE void sl_env_count(struct sl_env *env, const struct sl_packet *pkt, enum sl_verdict verdict);
 

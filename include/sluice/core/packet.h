@@ -20,13 +20,23 @@ enum {
 	SL_PKT_IP_CSUM_OK = 1 << 5,   /* set by the home when the NIC verified the IPv4 header checksum */
 	SL_PKT_ICMP = 1 << 6,         /* ICMP or ICMPv6: key has no ports */
 	SL_PKT_TRACKED = 1 << 7,      /* a remembered connection answered */
+	SL_PKT_BOUND = 1 << 8,        /* an IPv6 routing or authentication header: no answer may repeat it */
 };
 
-/* What is to be written in front of (or over) the frame; filled by plan, carried out by write. */
+/*
+ * What is to be written over the front of the frame; filled by sl_plan, carried out by sl_write.
+ * An IP header in `outer` starts at SL_OUTER_IP, the Ethernet header ends there: so every offset is a
+ * constant with and without a VLAN tag, and the IP header is aligned.
+ */
+enum { SL_OUTER_IP = 24 };
+
 struct sl_plan {
-	__s16 grow;       /* bytes of room to make in front; negative never */
-	__u16 outer_len;  /* bytes of `outer` that replace the front of the grown frame */
-	__u32 frame_len;  /* length of the frame after writing; the rest is cut off */
+	__u16 grow;       /* bytes of room the home makes in front */
+	__u16 outer_len;  /* bytes of `outer` that replace the front of the grown frame; 0: nothing */
+	__u16 patch_at;   /* offset in the frame of four more bytes to replace; 0: none */
+	__u16 zero;
+	__u32 frame_len;  /* length of the frame after writing; the home cuts off the rest */
+	__u8 patch[4];
 	__u8 outer[SL_OUTER_MAX] SL_ALIGNED(8);
 };
 
@@ -40,7 +50,7 @@ struct sl_packet {
 	/* parse */
 	__u16 flags;      /* SL_PKT_* (the home may preset IP_CSUM_OK; parse keeps that one) */
 	__u16 l3;         /* of the IP header */
-	__u16 l4;         /* of the transport header; 0: none was reached */
+	__u16 l4;         /* of the transport header; 0: none was reached, or a fragment */
 	__u16 ip_len;     /* bytes of the IP packet; what the frame holds past it is padding */
 	__u8 proto;       /* of the transport header, after IPv6 extensions */
 	__u8 tcp_flags;
@@ -51,7 +61,7 @@ struct sl_packet {
 	struct sl_flow_key key SL_ALIGNED(8);
 
 	/* lookup and select */
-	const struct sl_vip *vip;
+	const struct sl_vip *vip; /* NULL where a service was found: its address is a VIP's */
 	const struct sl_service *service;
 	const struct sl_pool *pool;
 	const struct sl_backend *backend;

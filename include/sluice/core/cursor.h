@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one way to a frame's bytes. Nothing else in the core adds to pkt->data, so nothing else can read
+ * past the frame. An offset is bounded by a constant before it is added: the BPF verifier asks for it.
+ */
+#ifndef SLUICE_CORE_CURSOR_H
+#define SLUICE_CORE_CURSOR_H
+
+#include "packet.h"
+#include "wire.h"
+
+enum {
+	SL_CURSOR_MAX = 2048, /* no header begins later; a quoted packet's last word does not either */
+};
+
+/* `size` (a constant) bytes at `offset`, or NULL when the readable part of the frame is shorter. */
+SL_INLINE __u8 *sl_cursor(const struct sl_packet *pkt, __u64 offset, __u64 size)
+{
+	__u8 *bytes;
+
+	if (offset > SL_CURSOR_MAX)
+		return SL_NULL;
+	bytes = pkt->data + offset;
+	if (bytes + size > pkt->end)
+		return SL_NULL;
+	return bytes;
+}
+
+/* Bytes of the frame that are readable here: all of it, or what its first buffer holds. */
+SL_INLINE __u32 sl_readable(const struct sl_packet *pkt)
+{
+	return (__u32)(pkt->end - pkt->data);
+}
+
+#endif

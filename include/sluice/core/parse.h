@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * First stage: from bytes to struct sl_packet. Knows frames and nothing about services. What is wrong
+ * with the IP header ends the packet here; what is wrong behind it is put in l4_verdict, because a
+ * packet that is not for a VIP is the kernel's to judge.
+ */
+#ifndef SLUICE_CORE_PARSE_H
+#define SLUICE_CORE_PARSE_H
+
+#include "checksum.h"
+#include "cursor.h"
+
+/* Forgets the packet before it: the home sets its own group only and never clears the rest. */
+SL_INLINE void sl_parse_reset(struct sl_packet *pkt)
+{
+	pkt->flags &= SL_PKT_IP_CSUM_OK;
+	pkt->l3 = 0;
+	pkt->l4 = 0;
+	pkt->ip_len = 0;
+	pkt->proto = 0;
+	pkt->tcp_flags = 0;
+	pkt->tos = 0;
+	pkt->icmp_type = 0;
+	pkt->icmp_code = 0;
+	pkt->l4_verdict = SL_VERDICT_FORWARD;
+	__builtin_memset(&pkt->key, 0, sizeof(pkt->key));
+	pkt->vip = SL_NULL;
+	pkt->service = SL_NULL;
+	pkt->pool = SL_NULL;
+	pkt->backend = SL_NULL;
+	pkt->neighbor = SL_NULL;
+	pkt->hash = 0;
+	pkt->row = 0;
+	pkt->slot = SL_SLOT_NONE;
+	pkt->out_port = pkt->port;
+	pkt->plan.grow = 0;
+	pkt->plan.outer_len = 0;
+	pkt->plan.patch_at = 0;
+	pkt->plan.frame_len = pkt->frame_len;
+}
+
+SL_INLINE enum sl_verdict sl_parse_tcp(struct sl_packet *pkt, __u32 len)
+{
+	const struct sl_tcp *tcp = (const struct sl_tcp *)sl_cursor(pkt, pkt->l4, SL_TCP_LEN);
+	__u32 header;
+
+	if (!tcp || len < SL_TCP_LEN)
+		return SL_VERDICT_DROP_TCP_TRUNCATED;
+	header = (tcp->offset >> 4) * 4u;
+	if (header < SL_TCP_LEN || header > len)
+		return SL_VERDICT_DROP_TCP_HEADER_LENGTH;
+	pkt->key.sport = tcp->sport;
+	pkt->key.dport = tcp->dport;
+	pkt->tcp_flags = tcp->flags;
+	if ((tcp->flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_SYN)
+		pkt->flags |= SL_PKT_START;
+	return SL_VERDICT_FORWARD;
+}
+
+SL_INLINE enum sl_verdict sl_parse_udp(struct sl_packet *pkt, __u32 len)
+{
+	const struct sl_udp *udp = (const struct sl_udp *)sl_cursor(pkt, pkt->l4, SL_UDP_LEN);
+	__u32 stated;
+
+	if (!udp || len < SL_UDP_LEN)
+		return SL_VERDICT_DROP_UDP_TRUNCATED;
+	stated = sl_bswap16(udp->len);
+	if (stated < SL_UDP_LEN || stated > len)
+		return SL_VERDICT_DROP_UDP_LENGTH;
+	pkt->key.sport = udp->sport;
+	pkt->key.dport = udp->dport;
+	return SL_VERDICT_FORWARD;
+}
+
+SL_INLINE enum sl_verdict sl_parse_icmp(struct sl_packet *pkt, __u32 len)
+{
+	const struct sl_icmp *icmp = (const struct sl_icmp *)sl_cursor(pkt, pkt->l4, SL_ICMP_LEN);
+
+	pkt->flags |= SL_PKT_ICMP;
+	if (!icmp || len < SL_ICMP_LEN)
+		return SL_VERDICT_DROP_ICMP_TRUNCATED;
+	pkt->icmp_type = icmp->type;
+	pkt->icmp_code = icmp->code;
+	return SL_VERDICT_FORWARD;
+}
+
+/* The transport header at `l4`, of a packet that is no fragment. */
+SL_INLINE enum sl_verdict sl_parse_transport(struct sl_packet *pkt, __u32 l4)
+{
+	const __u32 len = pkt->l3 + (__u32)pkt->ip_len - l4; /* the caller made sure that l4 lies inside */
+
+	pkt->l4 = (__u16)l4;
+	pkt->key.proto = pkt->proto;
+	if (pkt->proto == SL_PROTO_TCP)
+		return sl_parse_tcp(pkt, len);
+	if (pkt->proto == SL_PROTO_UDP)
+		return sl_parse_udp(pkt, len);
+	if (pkt->proto == (pkt->flags & SL_PKT_V6 ? SL_PROTO_ICMPV6 : SL_PROTO_ICMP))
+		return sl_parse_icmp(pkt, len);
+	return SL_VERDICT_FORWARD;
+}
+
+/* The sum of an IPv4 header with its options; 0xffff when its checksum is right. */
+SL_INLINE __u16 sl_parse_ipv4_sum(const struct sl_packet *pkt, const struct sl_ipv4 *ip, __u32 header)
+{
+	__u64 sum = sl_csum_words(ip, SL_IPV4_LEN);
+
+	for (__u32 at = SL_IPV4_LEN; at < 60; at += 4) {
+		const __u8 *option;
+
+		if (at >= header)
+			break;
+		option = sl_cursor(pkt, pkt->l3 + at, 4);
+		if (!option)
+			return 0;
+		sum += sl_csum_words(option, 4);
+	}
+	return sl_csum_fold(sum);
+}
+
+SL_INLINE enum sl_verdict sl_parse_ipv4(struct sl_packet *pkt)
+{
+	const struct sl_ipv4 *ip = (const struct sl_ipv4 *)sl_cursor(pkt, pkt->l3, SL_IPV4_LEN);
+	__u32 header, len, frag;
+
+	if (!ip)
+		return SL_VERDICT_DROP_IP_TRUNCATED;
+	if (ip->version_ihl >> 4 != 4)
+		return SL_VERDICT_DROP_IP_VERSION;
+	header = (ip->version_ihl & 0x0f) * 4u;
+	if (header < SL_IPV4_LEN || pkt->l3 + header > sl_readable(pkt))
+		return SL_VERDICT_DROP_IP_HEADER_LENGTH;
+	len = sl_bswap16(ip->len);
+	if (len < header || pkt->l3 + len > pkt->frame_len)
+		return SL_VERDICT_DROP_IP_LENGTH;
+	if (!(pkt->flags & SL_PKT_IP_CSUM_OK) && sl_parse_ipv4_sum(pkt, ip, header) != 0xffff)
+		return SL_VERDICT_DROP_IP_CHECKSUM;
+
+	pkt->ip_len = (__u16)len;
+	pkt->tos = ip->tos;
+	pkt->proto = ip->proto;
+	pkt->key.src = sl_addr_from_v4(ip->src);
+	pkt->key.dst = sl_addr_from_v4(ip->dst);
+	frag = sl_bswap16(ip->frag);
+	if (frag & (SL_IPV4_MF | SL_IPV4_OFFSET)) {
+		pkt->flags |= SL_PKT_FRAGMENT;
+		if (frag & SL_IPV4_OFFSET)
+			pkt->flags |= SL_PKT_FRAGMENT_LATER;
+		return SL_VERDICT_FORWARD;
+	}
+	pkt->l4_verdict = (__u8)sl_parse_transport(pkt, pkt->l3 + header);
+	return SL_VERDICT_FORWARD;
+}
+
+/* True for the headers that sl_parse_extensions walks over. */
+SL_INLINE int sl_parse_is_extension(__u8 next)
+{
+	return next == SL_PROTO_HOPOPTS || next == SL_PROTO_ROUTING || next == SL_PROTO_FRAGMENT ||
+	       next == SL_PROTO_AH || next == SL_PROTO_DSTOPTS;
+}
+
+/*
+ * One extension header, whose first eight bytes are at `bytes`: returns its length, or 0 where the walk
+ * ends, with *ret_verdict set or the packet marked a fragment.
+ */
+SL_INLINE __u32 sl_parse_extension(struct sl_packet *pkt, const __u8 *bytes, __u8 type, enum sl_verdict *ret_verdict)
+{
+	__u16 frag;
+
+	switch (type) {
+	case SL_PROTO_FRAGMENT:
+		frag = (__u16)(bytes[2] << 8 | bytes[3]);
+		if (!(frag & 0xfff9)) /* offset 0 and no more to come: whole, RFC 6946 */
+			return 8;
+		pkt->flags |= SL_PKT_FRAGMENT;
+		if (frag & 0xfff8)
+			pkt->flags |= SL_PKT_FRAGMENT_LATER;
+		return 0;
+	case SL_PROTO_ROUTING:
+		pkt->flags |= SL_PKT_BOUND;
+		if (bytes[3]) { /* segments left: the VIP is not where it ends */
+			*ret_verdict = SL_VERDICT_DROP_IP6_ROUTING;
+			return 0;
+		}
+		return (bytes[1] + 1u) * 8;
+	case SL_PROTO_AH:
+		pkt->flags |= SL_PKT_BOUND;
+		return (bytes[1] + 2u) * 4;
+	default:
+		return (bytes[1] + 1u) * 8;
+	}
+}
+
+/* Walks from the fixed IPv6 header to the transport header, within the bounds of limits.h. */
+SL_INLINE enum sl_verdict sl_parse_extensions(struct sl_packet *pkt, __u8 next)
+{
+	const __u32 end = pkt->l3 + (__u32)pkt->ip_len;
+	enum sl_verdict verdict = SL_VERDICT_FORWARD;
+	__u32 at = pkt->l3 + SL_IPV6_LEN;
+
+	for (int i = 0; i < SL_IPV6_EXTENSIONS_MAX; i++) {
+		const __u8 *bytes;
+		__u32 len;
+
+		if (!sl_parse_is_extension(next))
+			break;
+		if (next == SL_PROTO_HOPOPTS && i > 0) /* RFC 8200 4.1: first or not at all */
+			return SL_VERDICT_DROP_IP6_EXTENSIONS;
+		bytes = sl_cursor(pkt, at, 8);
+		if (!bytes || at + 8 > end)
+			return SL_VERDICT_DROP_IP6_EXTENSIONS;
+		len = sl_parse_extension(pkt, bytes, next, &verdict);
+		next = bytes[0];
+		if (!len) {
+			pkt->proto = next;
+			return verdict;
+		}
+		at += len;
+		if (at > SL_HEADERS_MAX || at > end)
+			return SL_VERDICT_DROP_IP6_EXTENSIONS;
+	}
+	if (sl_parse_is_extension(next))
+		return SL_VERDICT_DROP_IP6_EXTENSIONS;
+	pkt->proto = next;
+	return sl_parse_transport(pkt, at);
+}
+
+SL_INLINE enum sl_verdict sl_parse_ipv6(struct sl_packet *pkt)
+{
+	const struct sl_ipv6 *ip = (const struct sl_ipv6 *)sl_cursor(pkt, pkt->l3, SL_IPV6_LEN);
+	__u32 first, len;
+
+	if (!ip)
+		return SL_VERDICT_DROP_IP_TRUNCATED;
+	first = sl_bswap32(ip->version_tc_label);
+	if (first >> 28 != 6)
+		return SL_VERDICT_DROP_IP_VERSION;
+	len = SL_IPV6_LEN + (__u32)sl_bswap16(ip->len);
+	if (len > SL_IP_LEN_MAX || pkt->l3 + len > pkt->frame_len)
+		return SL_VERDICT_DROP_IP_LENGTH;
+	if (!ip->len && ip->next == SL_PROTO_HOPOPTS) /* a jumbogram, RFC 2675 */
+		return SL_VERDICT_DROP_IP_LENGTH;
+
+	pkt->flags |= SL_PKT_V6;
+	pkt->ip_len = (__u16)len;
+	pkt->tos = (__u8)(first >> 20);
+	__builtin_memcpy(&pkt->key.src, ip->src, 16);
+	__builtin_memcpy(&pkt->key.dst, ip->dst, 16);
+	pkt->l4_verdict = (__u8)sl_parse_extensions(pkt, ip->next);
+	return SL_VERDICT_FORWARD;
+}
+
+/* FORWARD: an IP packet, pkt is filled. TO_KERNEL: not IP, or more tags than one. Else why it is dropped. */
+SL_INLINE enum sl_verdict sl_parse(struct sl_packet *pkt)
+{
+	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
+	__be16 type;
+
+	sl_parse_reset(pkt);
+	if (!eth)
+		return SL_VERDICT_DROP_ETH_TRUNCATED;
+	type = eth->type;
+	pkt->l3 = SL_ETH_LEN;
+	if (type == sl_bswap16(SL_ETH_VLAN) || type == sl_bswap16(SL_ETH_QINQ)) {
+		const __u8 *tag = sl_cursor(pkt, SL_ETH_LEN, SL_VLAN_LEN);
+
+		if (!tag)
+			return SL_VERDICT_DROP_ETH_TRUNCATED;
+		__builtin_memcpy(&type, tag + 2, sizeof(type));
+		pkt->flags |= SL_PKT_VLAN;
+		pkt->l3 = SL_ETH_LEN + SL_VLAN_LEN;
+	}
+	if (type == sl_bswap16(SL_ETH_IPV4))
+		return sl_parse_ipv4(pkt);
+	if (type == sl_bswap16(SL_ETH_IPV6))
+		return sl_parse_ipv6(pkt);
+	return SL_VERDICT_TO_KERNEL;
+}
+
+#endif

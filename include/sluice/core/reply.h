@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Answers that a VIP gives itself: echo replies, TCP RST, port unreachable. They leave by the port the
+ * packet came in by, with MAC addresses swapped, so no route is asked. What must not be answered (a
+ * RST, ICMP, a frame to a group address) ends in the drop verdict that belongs to its reason.
+ */
+#ifndef SLUICE_CORE_REPLY_H
+#define SLUICE_CORE_REPLY_H
+
+#include "env.h"
+#include "icmp.h"
+#include "plan.h"
+
+enum {
+	SL_REPLY_QUOTE_MAX4 = 576,  /* bytes of the whole answer, RFC 1812 4.3.2.3 */
+	SL_REPLY_QUOTE_MAX6 = 1280, /* RFC 4443 2.4 (c): the smallest MTU */
+	SL_REPLY_TOS4 = 0xc0,       /* RFC 1812 4.3.2.5: precedence 6, internetwork control */
+};
+
+/* The frame's Ethernet header, backwards. False for a group address: RFC 1122 3.2.2 forbids to answer. */
+SL_INLINE int sl_reply_ethernet(struct sl_packet *pkt)
+{
+	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
+
+	if (!eth || (eth->dst[0] & 1) || (eth->src[0] & 1))
+		return 0;
+	sl_plan_ethernet(pkt, eth->src, eth->dst, pkt->flags & SL_PKT_V6 ? SL_ETH_IPV6 : SL_ETH_IPV4);
+	pkt->out_port = pkt->port;
+	return 1;
+}
+
+/* Echo: type, addresses and TTL change in place; options, identification and padding stay. */
+SL_INLINE enum sl_verdict sl_reply_echo(struct sl_packet *pkt)
+{
+	const struct sl_icmp *icmp = (const struct sl_icmp *)sl_cursor(pkt, pkt->l4, SL_ICMP_LEN);
+	__u8 *outer = pkt->plan.outer + SL_OUTER_IP;
+	__u16 first, reply, csum;
+
+	if (!icmp || (pkt->flags & SL_PKT_BOUND) || !sl_reply_ethernet(pkt))
+		return SL_VERDICT_DROP_NO_SERVICE;
+	if (pkt->flags & SL_PKT_V6) {
+		const struct sl_ipv6 *from = (const struct sl_ipv6 *)sl_cursor(pkt, pkt->l3, SL_IPV6_LEN);
+		struct sl_ipv6 ip;
+
+		if (!from)
+			return SL_VERDICT_DROP_NO_SERVICE;
+		ip = *from;
+		ip.hop_limit = SL_OUTER_TTL;
+		__builtin_memcpy(ip.src, from->dst, 16);
+		__builtin_memcpy(ip.dst, from->src, 16);
+		__builtin_memcpy(outer, &ip, sizeof(ip));
+	} else {
+		const struct sl_ipv4 *from = (const struct sl_ipv4 *)sl_cursor(pkt, pkt->l3, SL_IPV4_LEN);
+		struct sl_ipv4 ip;
+
+		if (!from)
+			return SL_VERDICT_DROP_NO_SERVICE;
+		ip = *from;
+		ip.ttl = SL_OUTER_TTL;
+		ip.src = from->dst;
+		ip.dst = from->src;
+		ip.csum = sl_csum_update(from->csum, sl_bswap16(from->ttl << 8 | from->proto),
+					 sl_bswap16(SL_OUTER_TTL << 8 | from->proto));
+		__builtin_memcpy(outer, &ip, sizeof(ip));
+	}
+	first = sl_bswap16(icmp->type << 8 | icmp->code);
+	reply = sl_bswap16((pkt->flags & SL_PKT_V6 ? SL_ICMPV6_ECHO_REPLY : SL_ICMP_ECHO_REPLY) << 8 | icmp->code);
+	csum = sl_csum_update(icmp->csum, first, reply);
+	__builtin_memcpy(pkt->plan.patch, &reply, 2);
+	__builtin_memcpy(pkt->plan.patch + 2, &csum, 2);
+	pkt->plan.patch_at = pkt->l4;
+	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) +
+				      (pkt->flags & SL_PKT_V6 ? SL_IPV6_LEN : SL_IPV4_LEN));
+	return SL_VERDICT_ECHO_REPLY;
+}
+
+/* The answer's IP header: from the VIP to the client. Returns its length. */
+SL_INLINE __u32 sl_reply_ip(struct sl_packet *pkt, __u8 proto, __u8 tos, __u32 payload)
+{
+	const struct sl_plan_ip ip = {
+		.src = &pkt->key.dst, .dst = &pkt->key.src, .payload = payload, .label = 0,
+		.proto = proto, .tos = tos, .dont_fragment = 1,
+	};
+
+	if (pkt->flags & SL_PKT_V6) {
+		sl_plan_ipv6(pkt, &ip);
+		return SL_IPV6_LEN;
+	}
+	sl_plan_ipv4(pkt, &ip);
+	return SL_IPV4_LEN;
+}
+
+/*
+ * RFC 9293 3.10.7.1, a segment to a closed port: with ACK <SEQ=SEG.ACK><CTL=RST>, otherwise
+ * <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>. The caller has left out segments with RST.
+ */
+SL_INLINE int sl_reply_rst(struct sl_packet *pkt)
+{
+	const struct sl_tcp *from = (const struct sl_tcp *)sl_cursor(pkt, pkt->l4, SL_TCP_LEN);
+	struct sl_tcp tcp = { .offset = SL_TCP_LEN / 4 << 4, .flags = SL_TCP_RST };
+	__u32 segment, header;
+
+	if (!from)
+		return 0;
+	tcp.sport = from->dport;
+	tcp.dport = from->sport;
+	if (from->flags & SL_TCP_ACK) {
+		tcp.seq = from->ack;
+	} else {
+		segment = pkt->l3 + (__u32)pkt->ip_len - pkt->l4 - (from->offset >> 4) * 4u;
+		segment += !!(from->flags & SL_TCP_SYN) + !!(from->flags & SL_TCP_FIN);
+		tcp.ack = sl_bswap32(sl_bswap32(from->seq) + segment);
+		tcp.flags |= SL_TCP_ACK;
+	}
+	tcp.csum = (__u16)~sl_csum_fold(sl_csum_words(&tcp, sizeof(tcp)) +
+					sl_csum_pseudo(&pkt->key.dst, &pkt->key.src, SL_PROTO_TCP, sizeof(tcp)));
+	header = sl_reply_ip(pkt, SL_PROTO_TCP, pkt->tos & 0xfc, sizeof(tcp)); /* the client's DSCP, no ECN */
+	if (header == SL_IPV6_LEN)
+		__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP + SL_IPV6_LEN, &tcp, sizeof(tcp));
+	else
+		__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP + SL_IPV4_LEN, &tcp, sizeof(tcp));
+	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header + sizeof(tcp));
+	pkt->plan.frame_len = pkt->plan.outer_len;
+	return 1;
+}
+
+/* The sum of the packet's first `len` bytes from its IP header on: what an ICMP error quotes. */
+SL_INLINE __u64 sl_reply_quote_sum(const struct sl_packet *pkt, __u32 len)
+{
+	__u64 sum = 0;
+
+	for (__u32 at = 0; at < SL_REPLY_QUOTE_MAX6; at += 2) {
+		const __u8 *bytes;
+		__u16 word;
+
+		if (at + 2 > len)
+			break;
+		bytes = sl_cursor(pkt, pkt->l3 + at, 2);
+		if (!bytes)
+			break;
+		__builtin_memcpy(&word, bytes, 2);
+		sum += word;
+	}
+	if (len & 1) { /* the last byte is the first of its word; little endian: the low one */
+		const __u8 *last = sl_cursor(pkt, pkt->l3 + len - 1, 1);
+
+		if (last)
+			sum += *last;
+	}
+	return sum;
+}
+
+/* Port unreachable: as much of the packet as fits is quoted, without padding behind it. */
+SL_INLINE int sl_reply_unreachable(struct sl_packet *pkt)
+{
+	const int v6 = pkt->flags & SL_PKT_V6;
+	const __u32 front = (v6 ? SL_IPV6_LEN : SL_IPV4_LEN) + SL_ICMP_LEN;
+	const __u32 most = (v6 ? SL_REPLY_QUOTE_MAX6 : SL_REPLY_QUOTE_MAX4) - front;
+	struct sl_icmp icmp = { .type = v6 ? SL_ICMPV6_UNREACHABLE : SL_ICMP_UNREACHABLE, .code = v6 ? 4 : 3 };
+	__u32 quote = sl_readable(pkt) - pkt->l3;
+	__u64 sum;
+
+	if (quote > pkt->ip_len)
+		quote = pkt->ip_len;
+	if (quote > most)
+		quote = most;
+	sum = sl_csum_words(&icmp, sizeof(icmp)) + sl_reply_quote_sum(pkt, quote);
+	if (v6)
+		sum += sl_csum_pseudo(&pkt->key.dst, &pkt->key.src, SL_PROTO_ICMPV6, SL_ICMP_LEN + quote);
+	icmp.csum = (__u16)~sl_csum_fold(sum);
+	if (v6) {
+		sl_reply_ip(pkt, SL_PROTO_ICMPV6, 0, SL_ICMP_LEN + quote);
+		__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP + SL_IPV6_LEN, &icmp, sizeof(icmp));
+	} else {
+		sl_reply_ip(pkt, SL_PROTO_ICMP, SL_REPLY_TOS4, SL_ICMP_LEN + quote);
+		__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP + SL_IPV4_LEN, &icmp, sizeof(icmp));
+	}
+	pkt->plan.grow = (__u16)front;
+	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + front);
+	pkt->plan.frame_len = pkt->plan.outer_len + quote;
+	return 1;
+}
+
+/* A REJECT_* verdict: plans the answer, or says why there is none. */
+SL_INLINE enum sl_verdict sl_reply_reject(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
+{
+	const enum sl_verdict silent = verdict == SL_VERDICT_REJECT_EMPTY ? SL_VERDICT_DROP_NO_BACKEND
+									  : SL_VERDICT_DROP_NO_SERVICE;
+
+	if ((pkt->flags & SL_PKT_ICMP) || (pkt->tcp_flags & SL_TCP_RST) || !sl_reply_ethernet(pkt))
+		return silent;
+	if (!sl_env_reply_allowed(env))
+		return SL_VERDICT_DROP_REPLY_LIMITED;
+	if (pkt->proto == SL_PROTO_TCP)
+		return sl_reply_rst(pkt) ? verdict : silent;
+	return sl_reply_unreachable(pkt) ? verdict : silent;
+}
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Headers as they lie in a frame, in network order, and the numbers in them. Layout only: reading them
+ * is cursor.h's and parse.h's business.
+ */
+#ifndef SLUICE_CORE_WIRE_H
+#define SLUICE_CORE_WIRE_H
+
+#include "../types.h"
+
+/* gcc and clang must not expect alignment in a frame; BPF may read any packet byte as it is. */
+#ifdef __bpf__
+#define SL_WIRE
+#else
+#define SL_WIRE __attribute__((packed))
+#endif
+
+enum {
+	SL_ETH_LEN = 14,
+	SL_VLAN_LEN = 4,
+	SL_IPV4_LEN = 20,
+	SL_IPV6_LEN = 40,
+	SL_TCP_LEN = 20,
+	SL_UDP_LEN = 8,
+	SL_ICMP_LEN = 8,
+	SL_IP_LEN_MAX = 65535,
+	SL_OUTER_TTL = 64, /* of every header that the core makes */
+};
+
+enum sl_ethertype { SL_ETH_IPV4 = 0x0800, SL_ETH_IPV6 = 0x86dd, SL_ETH_VLAN = 0x8100, SL_ETH_QINQ = 0x88a8 };
+
+enum sl_ip_proto {
+	SL_PROTO_HOPOPTS = 0,
+	SL_PROTO_ICMP = 1,
+	SL_PROTO_IPIP = 4,
+	SL_PROTO_TCP = 6,
+	SL_PROTO_UDP = 17,
+	SL_PROTO_IPV6 = 41,
+	SL_PROTO_ROUTING = 43,
+	SL_PROTO_FRAGMENT = 44,
+	SL_PROTO_AH = 51,
+	SL_PROTO_ICMPV6 = 58,
+	SL_PROTO_DSTOPTS = 60,
+};
+
+enum { SL_TCP_FIN = 0x01, SL_TCP_SYN = 0x02, SL_TCP_RST = 0x04, SL_TCP_ACK = 0x10 };
+enum { SL_IPV4_DF = 0x4000, SL_IPV4_MF = 0x2000, SL_IPV4_OFFSET = 0x1fff };
+
+struct sl_eth {
+	__u8 dst[6];
+	__u8 src[6];
+	__be16 type;
+} SL_WIRE;
+
+struct sl_ipv4 {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 len;
+	__be16 id;
+	__be16 frag;
+	__u8 ttl;
+	__u8 proto;
+	__u16 csum;
+	__be32 src;
+	__be32 dst;
+} SL_WIRE;
+
+struct sl_ipv6 {
+	__be32 version_tc_label;
+	__be16 len;
+	__u8 next;
+	__u8 hop_limit;
+	__be32 src[4];
+	__be32 dst[4];
+} SL_WIRE;
+
+struct sl_tcp {
+	__be16 sport;
+	__be16 dport;
+	__be32 seq;
+	__be32 ack;
+	__u8 offset; /* upper four bits: header length in words */
+	__u8 flags;
+	__be16 window;
+	__u16 csum;
+	__be16 urgent;
+} SL_WIRE;
+
+struct sl_udp {
+	__be16 sport;
+	__be16 dport;
+	__be16 len;
+	__u16 csum;
+} SL_WIRE;
+
+struct sl_icmp {
+	__u8 type;
+	__u8 code;
+	__u16 csum;
+	__be32 rest;
+} SL_WIRE;
+
+_Static_assert(sizeof(struct sl_eth) == SL_ETH_LEN, "wire format");
+_Static_assert(sizeof(struct sl_ipv4) == SL_IPV4_LEN, "wire format");
+_Static_assert(sizeof(struct sl_ipv6) == SL_IPV6_LEN, "wire format");
+_Static_assert(sizeof(struct sl_tcp) == SL_TCP_LEN, "wire format");
+_Static_assert(sizeof(struct sl_udp) == SL_UDP_LEN, "wire format");
+_Static_assert(sizeof(struct sl_icmp) == SL_ICMP_LEN, "wire format");
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The smallest home of the forwarding core: arrays, linear search, one buffer with headroom. What the
+ * arrays hold is world.h's business. Used by packet cases, the fuzz target and the BPF compile test.
+ */
+#ifndef TESTS_PACKET_ENV_H
+#define TESTS_PACKET_ENV_H
+
+#include "sluice/core/env.h"
+
+enum { ENV_MAX = 64, ENV_ROWS_MAX = 16 };
+
+struct sl_env {
+	struct sl_settings settings;
+	struct sl_vip vip[ENV_MAX];
+	struct sl_listener listener[ENV_MAX * 2];
+	struct sl_service service[ENV_MAX];
+	struct sl_pool pool[ENV_MAX];
+	__u16 row[ENV_MAX][ENV_ROWS_MAX];
+	struct sl_backend backend[ENV_MAX];
+	struct sl_neighbor neighbor[ENV_MAX];
+	struct sl_port port[SL_PORTS_MAX];
+	__u32 vips, listeners, services, pools, backends, neighbors, ports;
+
+	/* set for each packet */
+	__u16 remembered;    /* what sl_env_flow_get answers */
+	__u32 replies;       /* answers left */
+	__u8 *buffer;        /* lowest address that a frame may grow to */
+
+	/* seen */
+	__u32 flow_gets;
+	__u64 counted[SL_VERDICT_COUNT];
+};
+
+SL_INLINE const struct sl_service *env_listener(struct sl_env *env, const struct sl_addr *dst, __be16 port, __u8 proto)
+{
+	for (__u32 i = 0; i < ENV_MAX * 2 && i < env->listeners; i++) {
+		const struct sl_listener *l = &env->listener[i];
+
+		if (l->proto == proto && l->port == port && sl_addr_equal(&l->addr, dst) && l->service < ENV_MAX)
+			return &env->service[l->service];
+	}
+	return SL_NULL;
+}
+
+SL_INLINE const struct sl_service *sl_env_service(struct sl_env *env, const struct sl_addr *dst, __be16 port,
+						  __u8 proto)
+{
+	const struct sl_service *service = env_listener(env, dst, port, proto);
+
+	return service ? service : env_listener(env, dst, 0, proto);
+}
+
+SL_INLINE const struct sl_vip *sl_env_vip(struct sl_env *env, const struct sl_addr *dst)
+{
+	for (__u32 i = 0; i < ENV_MAX && i < env->vips; i++)
+		if (sl_addr_equal(&env->vip[i].addr, dst))
+			return &env->vip[i];
+	return SL_NULL;
+}
+
+SL_INLINE int sl_env_is_outer_source(struct sl_env *env, const struct sl_addr *src)
+{
+	for (__u32 i = 0; i < ENV_MAX && i < env->backends; i++)
+		if (sl_addr_equal(&env->backend[i].outer_src, src))
+			return 1;
+	return 0;
+}
+
+SL_INLINE const struct sl_pool *sl_env_pool(struct sl_env *env, __u32 pool)
+{
+	return pool < ENV_MAX && pool < env->pools ? &env->pool[pool] : SL_NULL;
+}
+
+SL_INLINE __u16 sl_env_row(struct sl_env *env, const struct sl_pool *pool, __u32 row)
+{
+	return pool->id < ENV_MAX && row < ENV_ROWS_MAX ? env->row[pool->id][row] : SL_SLOT_NONE;
+}
+
+SL_INLINE const struct sl_backend *sl_env_backend(struct sl_env *env, const struct sl_pool *pool, __u16 slot)
+{
+	for (__u32 i = 0; i < ENV_MAX && i < env->backends; i++)
+		if (env->backend[i].pool == pool->id && env->backend[i].slot == slot)
+			return &env->backend[i];
+	return SL_NULL;
+}
+
+SL_INLINE const struct sl_neighbor *sl_env_neighbor(struct sl_env *env, __u32 neighbor)
+{
+	return neighbor < ENV_MAX && neighbor < env->neighbors ? &env->neighbor[neighbor] : SL_NULL;
+}
+
+SL_INLINE const struct sl_port *sl_env_port(struct sl_env *env, __u16 port)
+{
+	return port < SL_PORTS_MAX && port < env->ports ? &env->port[port] : SL_NULL;
+}
+
+SL_INLINE const struct sl_settings *sl_env_settings(struct sl_env *env)
+{
+	return &env->settings;
+}
+
+SL_INLINE __u16 sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt)
+{
+	(void)pkt;
+	env->flow_gets++;
+	return env->remembered;
+}
+
+SL_INLINE void sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot)
+{
+	(void)pkt;
+	env->remembered = slot;
+}
+
+SL_INLINE __u64 sl_env_now(struct sl_env *env)
+{
+	(void)env;
+	return 0;
+}
+
+SL_INLINE int sl_env_reply_allowed(struct sl_env *env)
+{
+	if (!env->replies)
+		return 0;
+	env->replies--;
+	return 1;
+}
+
+SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
+{
+	if ((__u64)(pkt->data - env->buffer) < pkt->plan.grow)
+		return -1;
+	pkt->data -= pkt->plan.grow;
+	pkt->frame_len = pkt->plan.frame_len;
+	if (pkt->end > pkt->data + pkt->frame_len)
+		pkt->end = pkt->data + pkt->frame_len;
+	return 0;
+}
+
+SL_INLINE void sl_env_count(struct sl_env *env, const struct sl_packet *pkt, enum sl_verdict verdict)
+{
+	(void)pkt;
+	env->counted[verdict]++;
+}
+
+#endif
