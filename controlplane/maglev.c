@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Maglev (Eisenbud et al., NSDI 2016) with a credit rule for weights, and the overlay for backends that
+ * are down, drain or ramp: their rows, and only theirs, are probed again by a second hash. Everything
+ * is decided by names and rows; slots are looked up last. When a table is due is model.c's business.
+ */
+#include "maglev.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/core/hash.h"
+#include "sluice/limits.h"
+
+static_assert(SL_SLOT_MAX < MAGLEV_NOBODY, "an owner's index must differ from MAGLEV_NOBODY");
+
+/* One backend in canonical order. */
+struct member {
+	uint64_t hash;  /* of its name under the fleet's key */
+	uint32_t index; /* in maglev_pool.backends */
+	uint32_t weight;
+	bool backup;
+	bool without; /* left out of `without` */
+	char name[SL_NAME_MAX];
+};
+
+/* Owners of all rows among one choice of members. */
+struct owners {
+	uint16_t *row; /* position in members, or MAGLEV_NOBODY; NULL: not built */
+};
+
+struct maglev {
+	struct member *members; /* sorted by hash, ties by name: never by the order they came in */
+	size_t count;
+	uint32_t rows;
+	struct sl_key key;
+	struct owners primaries;
+	struct owners backups; /* built when first needed: most pools have none */
+	struct owners without; /* of the role in use, without the backends that ramp because they are new */
+	bool without_backups;
+};
+
+/* What the overlay knows about a member. */
+struct standing {
+	uint16_t slot;
+	bool whole;  /* live, takes all it owns: others' rows may come to it */
+	bool usable; /* live, takes at least a part */
+	bool added;
+	uint32_t accept; /* relative to the highest of the live */
+	uint64_t hash;
+};
+
+/* ---- fill --------------------------------------------------------------------------------------------- */
+
+struct cursor {
+	uint32_t at; /* running position: offset + n * skip would overflow 32 bits for large tables */
+	uint32_t skip;
+	uint64_t credit;
+	uint32_t weight;
+	uint16_t seat;
+};
+
+/* Gives the next free row of the cursor's permutation to its seat. */
+static inline void take_row(struct cursor *cursor, uint32_t rows, uint16_t *owner)
+{
+	const uint32_t forth = cursor->skip, back = rows - cursor->skip;
+	uint32_t at = cursor->at;
+
+	/* Both ways on are computed side by side: the chain from one probe to the next is two operations. */
+	while (owner[at] != MAGLEV_NOBODY)
+		at = at >= back ? at - back : at + forth;
+	owner[at] = cursor->seat;
+	cursor->at = at >= back ? at - back : at + forth;
+}
+
+int maglev_populate(const struct maglev_seat *seats, size_t count, uint32_t rows, uint16_t *ret_owner)
+{
+	struct cursor *cursors;
+	size_t used = 0;
+	uint32_t heaviest = 0, taken = 0;
+
+	for (uint32_t r = 0; r < rows; r++)
+		ret_owner[r] = MAGLEV_NOBODY;
+	if (count == 0)
+		return 0;
+	cursors = calloc(count, sizeof(*cursors));
+	if (cursors == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		assert(seats[i].offset < rows && seats[i].skip > 0 && seats[i].skip < rows);
+		if (seats[i].weight == 0)
+			continue;
+		cursors[used++] = (struct cursor){.at = seats[i].offset,
+						  .skip = seats[i].skip,
+						  .weight = seats[i].weight,
+						  .seat = (uint16_t)i};
+		if (seats[i].weight > heaviest)
+			heaviest = seats[i].weight;
+	}
+	while (used > 0 && taken < rows) {
+		/* The heaviest takes a row every round, the others whenever they have saved up for one. */
+		for (size_t i = 0; i < used && taken < rows; i++) {
+			cursors[i].credit += cursors[i].weight;
+			if (cursors[i].credit < heaviest)
+				continue;
+			cursors[i].credit -= heaviest;
+			take_row(&cursors[i], rows, ret_owner);
+			taken++;
+		}
+	}
+	free(cursors);
+	return 0;
+}
+
+/* ---- owners ------------------------------------------------------------------------------------------- */
+
+static int member_compare(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* Owners among the members of one role; `without`: only those not marked so. */
+static int owners_build(const struct maglev *maglev, bool backup, bool without, struct owners *owners)
+{
+	struct maglev_seat *seats = calloc(maglev->count + 1, sizeof(*seats));
+	int err;
+
+	if (owners->row == NULL)
+		owners->row = malloc(maglev->rows * sizeof(*owners->row));
+	if (seats == NULL || owners->row == NULL) {
+		err = -ENOMEM;
+		goto out;
+	}
+	for (size_t i = 0; i < maglev->count; i++) {
+		const struct member *member = &maglev->members[i];
+		const bool seated = member->backup == backup && !(without && member->without);
+
+		seats[i].offset = sl_row_of((uint32_t)member->hash, maglev->rows);
+		seats[i].skip = 1 + sl_row_of((uint32_t)(member->hash >> 32), maglev->rows - 1);
+		seats[i].weight = seated ? member->weight : 0;
+	}
+	err = maglev_populate(seats, maglev->count, maglev->rows, owners->row);
+out:
+	if (err < 0) {
+		free(owners->row);
+		owners->row = NULL;
+	}
+	free(seats);
+	return err;
+}
+
+static void owners_drop(struct owners *owners)
+{
+	free(owners->row);
+	owners->row = NULL;
+}
+
+static void maglev_clear(struct maglev *maglev)
+{
+	owners_drop(&maglev->primaries);
+	owners_drop(&maglev->backups);
+	owners_drop(&maglev->without);
+	free(maglev->members);
+	maglev->members = NULL;
+	maglev->count = 0;
+	maglev->rows = 0;
+}
+
+int maglev_create(struct maglev **ret_maglev)
+{
+	struct maglev *maglev = calloc(1, sizeof(*maglev));
+
+	if (maglev == NULL)
+		return -ENOMEM;
+	*ret_maglev = maglev;
+	return 0;
+}
+
+void maglev_destroy(struct maglev *maglev)
+{
+	if (maglev == NULL)
+		return;
+	maglev_clear(maglev);
+	free(maglev);
+}
+
+/* True when the cached owners are those of `members`. */
+static bool maglev_is_of(const struct maglev *maglev, const struct maglev_pool *pool,
+			 const struct member *members)
+{
+	if (maglev->members == NULL || maglev->count != pool->count || maglev->rows != pool->rows ||
+	    maglev->key.k0 != pool->key.k0 || maglev->key.k1 != pool->key.k1)
+		return false;
+	for (size_t i = 0; i < pool->count; i++)
+		if (maglev->members[i].weight != members[i].weight ||
+		    maglev->members[i].backup != members[i].backup ||
+		    strcmp(maglev->members[i].name, members[i].name) != 0)
+			return false;
+	return true;
+}
+
+/* The pool's backends in canonical order; the caller frees. */
+static int members_sorted(const struct maglev_pool *pool, struct member **ret_members)
+{
+	struct member *members = calloc(pool->count + 1, sizeof(*members));
+
+	if (members == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct maglev_backend *backend = &pool->backends[i];
+		const size_t len = strnlen(backend->name, sizeof(members[i].name));
+
+		if (len == sizeof(members[i].name)) {
+			free(members);
+			return -EINVAL;
+		}
+		memcpy(members[i].name, backend->name, len);
+		members[i].hash = sl_siphash13(&pool->key, backend->name, (uint32_t)len);
+		members[i].index = (uint32_t)i;
+		members[i].weight = backend->weight;
+		members[i].backup = backend->backup;
+	}
+	qsort(members, pool->count, sizeof(*members), member_compare);
+	*ret_members = members;
+	return 0;
+}
+
+/* A composite size would leave rows that a permutation never reaches. At most 2048 divisions. */
+static bool is_prime(uint32_t n)
+{
+	if (n < 2 || (n % 2 == 0 && n != 2))
+		return false;
+	for (uint32_t d = 3; d <= n / d; d += 2)
+		if (n % d == 0)
+			return false;
+	return true;
+}
+
+int maglev_owners(struct maglev *maglev, const struct maglev_pool *pool)
+{
+	struct member *members;
+	int err;
+
+	if (pool->rows < 3 || pool->rows > SL_TABLE_ROWS_MAX || !is_prime(pool->rows) ||
+	    pool->count > SL_SLOT_MAX + 1)
+		return -EINVAL;
+	err = members_sorted(pool, &members);
+	if (err < 0)
+		return err;
+	if (maglev_is_of(maglev, pool, members)) {
+		for (size_t i = 0; i < pool->count; i++)
+			maglev->members[i].index = members[i].index; /* the caller's order may differ */
+		free(members);
+		return 0;
+	}
+	maglev_clear(maglev);
+	maglev->members = members;
+	maglev->count = pool->count;
+	maglev->rows = pool->rows;
+	maglev->key = pool->key;
+	err = owners_build(maglev, false, false, &maglev->primaries);
+	if (err < 0)
+		maglev_clear(maglev);
+	return err;
+}
+
+/* ---- overlay ------------------------------------------------------------------------------------------ */
+
+/* Sets what each member of a role may take. Returns how many may take anything. */
+static size_t standings_fill(const struct maglev *maglev, const struct maglev_pool *pool, bool backup,
+			     bool ignore_health, struct standing *standings)
+{
+	uint32_t highest = 0;
+	size_t usable = 0;
+
+	for (size_t i = 0; i < maglev->count; i++) {
+		const struct maglev_backend *backend = &pool->backends[maglev->members[i].index];
+		struct standing *standing = &standings[i];
+
+		assert(backend->accept <= MAGLEV_ACCEPT_ALL);
+		*standing = (struct standing){.slot = backend->slot,
+					      .added = backend->added,
+					      .accept = backend->accept,
+					      .hash = maglev->members[i].hash};
+		standing->usable = backend->backup == backup && backend->weight > 0 && backend->accept > 0 &&
+				   (backend->live || ignore_health);
+		if (!standing->usable)
+			continue;
+		usable++;
+		if (backend->accept > highest)
+			highest = backend->accept;
+	}
+	/* Ramps are relative: where everybody ramps, nobody is there to take what they leave. */
+	for (size_t i = 0; i < maglev->count; i++) {
+		if (!standings[i].usable)
+			continue;
+		standings[i].whole = standings[i].accept == highest;
+		standings[i].accept = (uint32_t)((uint64_t)standings[i].accept * MAGLEV_ACCEPT_ALL / highest);
+	}
+	return usable;
+}
+
+/* Healthy share of those primaries that would serve if they were healthy, against the threshold. */
+static bool pool_panics(const struct maglev_pool *pool)
+{
+	size_t live = 0, all = 0;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct maglev_backend *backend = &pool->backends[i];
+
+		if (backend->backup || backend->weight == 0 || backend->accept == 0)
+			continue;
+		all++;
+		live += backend->live;
+	}
+	return live * 100 < all * pool->panic_percent;
+}
+
+static enum maglev_source choose_source(const struct maglev *maglev, const struct maglev_pool *pool,
+					struct standing *standings)
+{
+	const bool panics = pool_panics(pool);
+
+	if (standings_fill(maglev, pool, false, false, standings) > 0) {
+		if (!panics)
+			return MAGLEV_PRIMARIES;
+		(void)standings_fill(maglev, pool, false, true, standings);
+		return MAGLEV_PANIC;
+	}
+	if (standings_fill(maglev, pool, true, false, standings) > 0)
+		return MAGLEV_BACKUPS;
+	if (panics && standings_fill(maglev, pool, false, true, standings) > 0)
+		return MAGLEV_PANIC;
+	return MAGLEV_EMPTY;
+}
+
+/* Rows of new backends that ramp go to their owner in the table without these: build that when due. */
+static int without_update(struct maglev *maglev, const struct standing *standings, bool backup,
+			  const uint16_t **ret_row)
+{
+	bool any = false, same = maglev->without.row != NULL && maglev->without_backups == backup;
+
+	for (size_t i = 0; i < maglev->count; i++) {
+		const bool without = standings[i].added && !standings[i].whole;
+
+		same = same && maglev->members[i].without == without;
+		maglev->members[i].without = without;
+		any = any || without;
+	}
+	*ret_row = NULL;
+	if (!any) {
+		owners_drop(&maglev->without);
+		return 0;
+	}
+	if (!same) {
+		int err = owners_build(maglev, backup, true, &maglev->without);
+
+		if (err < 0)
+			return err;
+		maglev->without_backups = backup;
+	}
+	*ret_row = maglev->without.row;
+	return 0;
+}
+
+static uint32_t hash_row(const struct sl_key *key, uint32_t row, uint64_t second)
+{
+	const uint64_t input[2] = {row, second};
+
+	return (uint32_t)sl_siphash13(key, input, sizeof(input));
+}
+
+/* A new home for `row`: the first whole owner among its probes, else `above`, that of the next such row. */
+static uint16_t probe_again(const struct maglev *maglev, const struct standing *standings,
+			    const uint16_t *owner, uint32_t row, uint16_t above)
+{
+	for (uint32_t k = 1; k <= MAGLEV_PROBES; k++) {
+		const uint16_t at = owner[sl_row_of(hash_row(&maglev->key, row, k), maglev->rows)];
+
+		if (standings[at].whole)
+			return at;
+	}
+	return above;
+}
+
+static bool keeps_row(const struct maglev *maglev, const struct standing *standing, uint32_t row)
+{
+	if (!standing->usable)
+		return false;
+	if (standing->whole)
+		return true;
+	return (uint16_t)hash_row(&maglev->key, row, standing->hash) < standing->accept;
+}
+
+static void overlay_rows(const struct maglev *maglev, const struct standing *standings, const uint16_t *owner,
+			 const uint16_t *without, uint16_t *ret_row)
+{
+	uint16_t above = MAGLEV_NOBODY;
+	uint32_t row = 0;
+
+	/* Downwards, so that the next whole row above is always at hand; above the last one is the first. */
+	while (row < maglev->rows && !standings[owner[row]].whole)
+		row++;
+	assert(row < maglev->rows); /* someone whole owns a row: assured by rows_owned() */
+	above = owner[row];
+	for (row = maglev->rows; row-- > 0;) {
+		const struct standing *standing = &standings[owner[row]];
+
+		if (standing->whole)
+			above = owner[row];
+		if (keeps_row(maglev, standing, row))
+			ret_row[row] = standing->slot;
+		else if (standing->added && without != NULL && without[row] != MAGLEV_NOBODY &&
+			 standings[without[row]].whole)
+			ret_row[row] = standings[without[row]].slot;
+		else
+			ret_row[row] = standings[probe_again(maglev, standings, owner, row, above)].slot;
+	}
+}
+
+/* True when a whole member owns a row: not so where a small table has no row left for it. */
+static bool rows_owned(const struct maglev *maglev, const struct standing *standings, const uint16_t *owner)
+{
+	for (uint32_t row = 0; row < maglev->rows; row++)
+		if (owner[row] != MAGLEV_NOBODY && standings[owner[row]].whole)
+			return true;
+	return false;
+}
+
+/* Every row to the whole members in turn: what is left when none of them owns a row. */
+static void spread_rows(const struct maglev *maglev, const struct standing *standings, uint16_t *ret_row)
+{
+	size_t at = 0;
+
+	for (uint32_t row = 0; row < maglev->rows; row++) {
+		while (!standings[at % maglev->count].whole)
+			at++;
+		ret_row[row] = standings[at++ % maglev->count].slot;
+	}
+}
+
+int maglev_overlay(struct maglev *maglev, const struct maglev_pool *pool, uint16_t *ret_row,
+		   enum maglev_source *ret_source)
+{
+	struct standing *standings = calloc(maglev->count + 1, sizeof(*standings));
+	struct owners *owners;
+	const uint16_t *without = NULL;
+	enum maglev_source source;
+	int err = 0;
+
+	if (standings == NULL)
+		return -ENOMEM;
+	assert(maglev->members != NULL && pool->count == maglev->count && pool->rows == maglev->rows);
+	source = choose_source(maglev, pool, standings);
+	if (source == MAGLEV_EMPTY) {
+		for (uint32_t row = 0; row < maglev->rows; row++)
+			ret_row[row] = SL_SLOT_NONE;
+		goto out;
+	}
+	owners = source == MAGLEV_BACKUPS ? &maglev->backups : &maglev->primaries;
+	if (owners->row == NULL)
+		err = owners_build(maglev, source == MAGLEV_BACKUPS, false, owners);
+	if (err == 0)
+		err = without_update(maglev, standings, source == MAGLEV_BACKUPS, &without);
+	if (err < 0)
+		goto out;
+	if (rows_owned(maglev, standings, owners->row))
+		overlay_rows(maglev, standings, owners->row, without, ret_row);
+	else
+		spread_rows(maglev, standings, ret_row);
+out:
+	if (err == 0)
+		*ret_source = source;
+	free(standings);
+	return err;
+}
