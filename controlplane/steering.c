@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Owns the steering program of each AF_XDP port. Pins, below <bpffs>/sluice/<instance>/:
+ *   vips, listeners             one for all interfaces
+ *   <interface>/link            keeps the program attached while no sluiced runs
+ *   <interface>/xsks_map        the sockets of sluice-dp; survives an update of the program
+ *   <interface>/counters
+ * The link is pinned last: an interface with a link has its maps. bpffs allows no dot in a name, so a
+ * dot is written as a colon, which no interface name can have.
+ */
+#include "steering.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "sluice.skel.h"
+#include "bpffs.h"
+#include "steering_link.h"
+#include "steering_map.h"
+
+struct steered {
+	char ifname[IF_NAMESIZE];
+	int link_fd;
+	int counters_fd;
+	struct steered *next;
+};
+
+struct steering {
+	char dir[256];
+	int vips_fd;
+	int listeners_fd;
+	struct steered *ports;
+};
+
+static int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+static void pin_path(const struct steering *steering, const char *ifname, const char *object, char path[static PATH_MAX])
+{
+	char name[IF_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s", ifname);
+	bpffs_pin_name(name);
+	snprintf(path, PATH_MAX, "%s/%s%s%s", steering->dir, name, object[0] ? "/" : "", object);
+}
+
+/* Removes the pins of one interface, link first, so that what detaches the program comes before its maps. */
+static void unpin(const struct steering *steering, const char *ifname)
+{
+	static const char *const objects[] = { "link", "xsks_map", "counters" };
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+		pin_path(steering, ifname, objects[i], path);
+		unlink(path);
+	}
+	pin_path(steering, ifname, "", path);
+	rmdir(path);
+}
+
+/* ---- loading -------------------------------------------------------------------------------------------- */
+
+/* Makes `map` of the object use what is pinned at `path`; *ret_fd is the caller's. */
+static int use_pinned(struct bpf_map *map, const char *path, int *ret_fd, struct error_text *reterr)
+{
+	int fd, err;
+
+	fd = steering_map_open(path, map);
+	if (fd < 0)
+		return error_text_set(reterr, fd, "%s: cannot open or make the BPF map: %s%s", path, strerror(-fd),
+				      fd == -EPERM ? "; sluiced needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root" : "");
+	err = bpf_map__reuse_fd(map, fd);
+	if (err < 0) {
+		close(fd);
+		return error_text_set(reterr, err, "%s: cannot use the BPF map: %s", path, strerror(-err));
+	}
+	if (ret_fd)
+		*ret_fd = fd;
+	else
+		close(fd);
+	return 0;
+}
+
+static int load(struct sluice_bpf *object, const char *verifier_log, struct error_text *reterr)
+{
+	const size_t shown = 200;
+	const size_t len = strlen(verifier_log);
+	int err;
+
+	err = sluice_bpf__load(object);
+	if (err >= 0)
+		return 0;
+	if (err == -EPERM)
+		return error_text_set(reterr, err,
+				      "the steering program: not permitted to load it; sluiced needs CAP_BPF, CAP_NET_ADMIN and "
+				      "CAP_PERFMON, or root");
+	return error_text_set(reterr, err, "the steering program: the kernel refuses it: %s; %s", strerror(-err),
+			      len > shown ? verifier_log + len - shown : verifier_log);
+}
+
+/* Loads a program for `ifname` over the pinned maps. The caller destroys *ret_object; the counters are port's. */
+static int load_for(const struct steering *steering, struct steered *port, struct sluice_bpf **ret_object,
+		    struct error_text *reterr)
+{
+	char verifier_log[4096] = "", path[PATH_MAX];
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = verifier_log, .kernel_log_size = sizeof(verifier_log));
+	struct sluice_bpf *object;
+	int err;
+
+	object = sluice_bpf__open_opts(&opts);
+	if (!object)
+		return error_text_set(reterr, -errno, "the steering program cannot be opened: %s", strerror(errno));
+	err = bpf_map__reuse_fd(object->maps.vips, steering->vips_fd);
+	if (err == 0)
+		err = bpf_map__reuse_fd(object->maps.listeners, steering->listeners_fd);
+	if (err < 0) {
+		error_text_set(reterr, err, "%s: cannot use the BPF maps: %s", steering->dir, strerror(-err));
+		goto destroy;
+	}
+	pin_path(steering, port->ifname, "xsks_map", path);
+	err = use_pinned(object->maps.xsks_map, path, NULL, reterr);
+	if (err < 0)
+		goto destroy;
+	pin_path(steering, port->ifname, "counters", path);
+	err = use_pinned(object->maps.counters, path, &port->counters_fd, reterr);
+	if (err < 0)
+		goto destroy;
+	err = load(object, verifier_log, reterr);
+	if (err < 0)
+		goto destroy;
+	*ret_object = object;
+	return 0;
+destroy:
+	sluice_bpf__destroy(object);
+	return err;
+}
+
+/* ---- the interface -------------------------------------------------------------------------------------- */
+
+static struct steered *find(struct steering *steering, const char *ifname)
+{
+	struct steered *port;
+
+	for (port = steering->ports; port; port = port->next)
+		if (strcmp(port->ifname, ifname) == 0)
+			return port;
+	return NULL;
+}
+
+static void close_port(struct steered *port)
+{
+	if (port->link_fd >= 0)
+		close(port->link_fd);
+	if (port->counters_fd >= 0)
+		close(port->counters_fd);
+	free(port);
+}
+
+/* Adopts or attaches; `port` gets its descriptors. */
+static int steer(struct steering *steering, struct steered *port, enum steering_attach_mode mode, bool *ret_adopted,
+		 struct error_text *reterr)
+{
+	struct sluice_bpf *object = NULL;
+	char path[PATH_MAX];
+	int program_fd, err;
+
+	pin_path(steering, port->ifname, "link", path);
+	port->link_fd = steering_link_open(path, port->ifname);
+	*ret_adopted = port->link_fd >= 0;
+	if (!*ret_adopted) {
+		unpin(steering, port->ifname);
+		err = steering_link_check_free(port->ifname, reterr);
+		if (err < 0)
+			return err;
+		pin_path(steering, port->ifname, "", path);
+		err = bpffs_make_dir(path, reterr);
+		if (err < 0)
+			return err;
+	}
+	err = load_for(steering, port, &object, reterr);
+	if (err < 0)
+		return err;
+	program_fd = bpf_program__fd(object->progs.xsk_def_prog);
+	if (*ret_adopted) {
+		err = bpf_link_update(port->link_fd, program_fd, NULL);
+		if (err < 0)
+			error_text_set(reterr, err, "%s: cannot update the attached XDP program: %s", port->ifname,
+				       strerror(-err));
+	} else {
+		pin_path(steering, port->ifname, "link", path);
+		port->link_fd = steering_link_attach(port->ifname, program_fd, mode == STEERING_NATIVE_OR_GENERIC, path,
+						     reterr);
+		err = port->link_fd < 0 ? port->link_fd : 0;
+	}
+	sluice_bpf__destroy(object);
+	return err;
+}
+
+int steering_attach(struct steering *steering, const char *ifname, enum steering_attach_mode mode,
+		    struct steering_port *ret_port, struct error_text *reterr)
+{
+	struct steering_port result = { 0 };
+	struct steered *port;
+	int err;
+
+	if (find(steering, ifname))
+		return error_text_set(reterr, -EEXIST, "%s: steered already", ifname);
+	if (if_nametoindex(ifname) == 0 || strlen(ifname) >= IF_NAMESIZE)
+		return error_text_set(reterr, -ENODEV, "%s: no such interface; see: ip link", ifname);
+	err = steering_link_check_mtu(ifname, reterr);
+	if (err < 0)
+		return err;
+	port = calloc(1, sizeof(*port));
+	if (!port)
+		return error_text_set(reterr, -ENOMEM, "%s: no memory", ifname);
+	snprintf(port->ifname, sizeof(port->ifname), "%s", ifname);
+	port->link_fd = -1;
+	port->counters_fd = -1;
+	err = steer(steering, port, mode, &result.adopted, reterr);
+	if (err < 0) {
+		if (!result.adopted) /* an adopted program goes on as it was */
+			unpin(steering, ifname);
+		close_port(port);
+		return err;
+	}
+	steering_link_program(ifname, &result.program_id, &result.generic);
+	port->next = steering->ports;
+	steering->ports = port;
+	if (ret_port)
+		*ret_port = result;
+	return 0;
+}
+
+int steering_detach(struct steering *steering, const char *ifname)
+{
+	struct steered **at, *port;
+
+	for (at = &steering->ports; *at; at = &(*at)->next) {
+		port = *at;
+		if (strcmp(port->ifname, ifname) != 0)
+			continue;
+		*at = port->next;
+		bpf_link_detach(port->link_fd); /* at once, whoever else still holds the link */
+		unpin(steering, ifname);
+		close_port(port);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* Names are copied first: removing changes the folder under readdir(). */
+void steering_detach_others(struct steering *steering)
+{
+	char names[64][IF_NAMESIZE], path[PATH_MAX], *c;
+	struct dirent *entry;
+	size_t count = 0, i;
+	DIR *dir;
+	int fd;
+
+	dir = opendir(steering->dir);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)) != NULL && count < sizeof(names) / sizeof(names[0])) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || strlen(entry->d_name) >= IF_NAMESIZE)
+			continue;
+		snprintf(names[count], IF_NAMESIZE, "%.*s", IF_NAMESIZE - 1, entry->d_name);
+		for (c = names[count]; *c; c++)
+			if (*c == ':')
+				*c = '.';
+		if (!find(steering, names[count]))
+			count++;
+	}
+	closedir(dir);
+	for (i = 0; i < count; i++) {
+		pin_path(steering, names[i], "link", path);
+		fd = steering_link_open(path, names[i]);
+		if (fd >= 0) {
+			bpf_link_detach(fd);
+			close(fd);
+		}
+		unpin(steering, names[i]);
+	}
+}
+
+void steering_detach_all(struct steering *steering)
+{
+	char path[PATH_MAX];
+
+	while (steering->ports)
+		steering_detach(steering, steering->ports->ifname);
+	steering_detach_others(steering);
+	snprintf(path, sizeof(path), "%s/vips", steering->dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/listeners", steering->dir);
+	unlink(path);
+	rmdir(steering->dir);
+}
+
+/* ---- what it steers ------------------------------------------------------------------------------------- */
+
+int steering_vips_keep(struct steering *steering, const struct sl_vip *vips, size_t count)
+{
+	struct sl_addr *keys = calloc(count ? count : 1, sizeof(*keys));
+	size_t i;
+	int err;
+
+	if (!keys)
+		return -ENOMEM;
+	for (i = 0; i < count; i++)
+		keys[i] = vips[i].addr;
+	err = steering_map_keep(steering->vips_fd, keys, sizeof(*keys), count);
+	free(keys);
+	return err;
+}
+
+int steering_vips_add(struct steering *steering, const struct sl_vip *vips, size_t count)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < count && err == 0; i++)
+		err = steering_map_put(steering->vips_fd, &vips[i].addr,
+				       vips[i].otherwise == SL_OTHERWISE_KERNEL ? SL_STEERING_VIP_KERNEL : 0);
+	return err;
+}
+
+static struct sl_steering_listener listener_key(const struct sl_listener *listener)
+{
+	return (struct sl_steering_listener){ .addr = listener->addr, .port = listener->port, .proto = listener->proto };
+}
+
+int steering_listeners_keep(struct steering *steering, const struct sl_listener *listeners, size_t count)
+{
+	struct sl_steering_listener *keys = calloc(count ? count : 1, sizeof(*keys));
+	size_t i;
+	int err;
+
+	if (!keys)
+		return -ENOMEM;
+	for (i = 0; i < count; i++)
+		keys[i] = listener_key(&listeners[i]);
+	err = steering_map_keep(steering->listeners_fd, keys, sizeof(*keys), count);
+	free(keys);
+	return err;
+}
+
+int steering_listeners_add(struct steering *steering, const struct sl_listener *listeners, size_t count)
+{
+	struct sl_steering_listener key;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < count && err == 0; i++) {
+		key = listener_key(&listeners[i]);
+		err = steering_map_put(steering->listeners_fd, &key, 0);
+	}
+	return err;
+}
+
+int steering_counters(struct steering *steering, const char *ifname, uint64_t ret_counters[SL_STEERING_COUNTER_COUNT])
+{
+	struct steered *port = find(steering, ifname);
+	const int cpus = libbpf_num_possible_cpus();
+	uint64_t *values;
+	uint32_t i;
+	int cpu, err = 0;
+
+	if (!port)
+		return -ENOENT;
+	if (cpus < 0)
+		return cpus;
+	values = calloc((size_t)cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (i = 0; i < SL_STEERING_COUNTER_COUNT && err == 0; i++) {
+		err = bpf_map_lookup_elem(port->counters_fd, &i, values);
+		ret_counters[i] = 0;
+		for (cpu = 0; cpu < cpus; cpu++)
+			ret_counters[i] += values[cpu];
+	}
+	free(values);
+	return err;
+}
+
+/* ---- lifetime ------------------------------------------------------------------------------------------- */
+
+static int open_maps(struct steering *steering, struct error_text *reterr)
+{
+	struct sluice_bpf *object;
+	char path[PATH_MAX];
+	int err;
+
+	object = sluice_bpf__open();
+	if (!object)
+		return error_text_set(reterr, -errno, "the steering program cannot be opened: %s", strerror(errno));
+	snprintf(path, sizeof(path), "%s/vips", steering->dir);
+	err = use_pinned(object->maps.vips, path, &steering->vips_fd, reterr);
+	if (err == 0) {
+		snprintf(path, sizeof(path), "%s/listeners", steering->dir);
+		err = use_pinned(object->maps.listeners, path, &steering->listeners_fd, reterr);
+	}
+	sluice_bpf__destroy(object);
+	return err;
+}
+
+int steering_create(const char *bpffs, const char *instance, struct steering **ret_steering, bool *ret_private,
+		    struct error_text *reterr)
+{
+	struct steering *steering;
+	char name[128];
+	int err;
+
+	libbpf_set_print(silent); /* its lines go to stderr; what matters of them is in *reterr */
+	err = bpffs_mount(bpffs, ret_private, reterr);
+	if (err < 0)
+		return err;
+	steering = calloc(1, sizeof(*steering));
+	if (!steering)
+		return error_text_set(reterr, -ENOMEM, "no memory for steering");
+	steering->vips_fd = -1;
+	steering->listeners_fd = -1;
+	snprintf(name, sizeof(name), "%s", instance);
+	bpffs_pin_name(name);
+	err = -ENAMETOOLONG;
+	if (snprintf(steering->dir, sizeof(steering->dir), "%s/sluice", bpffs) >= (int)sizeof(steering->dir))
+		goto destroy;
+	err = bpffs_make_dir(steering->dir, reterr);
+	if (err < 0)
+		goto destroy;
+	if (snprintf(steering->dir, sizeof(steering->dir), "%s/sluice/%s", bpffs, name) >= (int)sizeof(steering->dir)) {
+		err = error_text_set(reterr, -ENAMETOOLONG, "%s: the path of the pins is too long", bpffs);
+		goto destroy;
+	}
+	err = bpffs_make_dir(steering->dir, reterr);
+	if (err == 0)
+		err = open_maps(steering, reterr);
+	if (err < 0)
+		goto destroy;
+	*ret_steering = steering;
+	return 0;
+destroy:
+	steering_destroy(steering);
+	return err;
+}
+
+void steering_destroy(struct steering *steering)
+{
+	struct steered *port;
+
+	if (!steering)
+		return;
+	while ((port = steering->ports) != NULL) {
+		steering->ports = port->next;
+		close_port(port);
+	}
+	if (steering->vips_fd >= 0)
+		close(steering->vips_fd);
+	if (steering->listeners_fd >= 0)
+		close(steering->listeners_fd);
+	free(steering);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Loads, attaches, fills and re-adopts the XDP steering program of AF_XDP ports. Links and maps are
+ * pinned under <bpffs>/sluice/<instance>/, so packets flow on while sluiced is away, and the next
+ * sluiced takes over what it finds. Main thread only; system calls, none of which waits for a peer.
+ */
+#ifndef CONTROLPLANE_STEERING_H
+#define CONTROLPLANE_STEERING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sluice/steering.h"
+#include "sluice/tables.h"
+
+#include "error_text.h"
+
+#define STEERING_BPFFS "/sys/fs/bpf"
+
+struct steering;
+
+enum steering_attach_mode { STEERING_NATIVE_ONLY = 0, STEERING_NATIVE_OR_GENERIC };
+
+/* How an interface came to be steered, for the log line and `show datapath`. */
+struct steering_port {
+	bool adopted; /* a program of an earlier sluiced was found and updated in place */
+	bool generic; /* the driver has no native XDP: works, but slowly */
+	uint32_t program_id;
+};
+
+/*
+ * Opens (and, where nobody has, mounts) `bpffs` and the pinned state of `instance` below it. Returns 0
+ * or -errno with the remedy in *reterr. *ret_private says that the mount is seen by this process's
+ * mount namespace only, so pins go when sluiced goes: worth a warning.
+ */
+int steering_create(const char *bpffs, const char *instance, struct steering **ret_steering, bool *ret_private,
+		    struct error_text *reterr);
+/* Forgets everything here; what is attached stays attached. NULL is fine. */
+void steering_destroy(struct steering *steering);
+
+/*
+ * Steers `ifname`: adopts what is pinned for it, else attaches. -EBUSY: another program is on the
+ * interface; -ERANGE: its MTU does not fit; -ENOSPC: queues; -EPERM: capabilities.
+ */
+int steering_attach(struct steering *steering, const char *ifname, enum steering_attach_mode mode,
+		    struct steering_port *ret_port, struct error_text *reterr);
+/* Detaches one interface and removes its pins. -ENOENT: it is not steered. */
+int steering_detach(struct steering *steering, const char *ifname);
+/* Detaches every interface that this steering_create() has not attached: left by an older configuration. */
+void steering_detach_others(struct steering *steering);
+/* A clean stop: detaches everything and removes all pins of the instance. */
+void steering_detach_all(struct steering *steering);
+
+/*
+ * The VIP set in two steps, because packets must find their service: `keep` removes what is not in
+ * the list (before a generation without it is published), `add` puts what is (after APPLIED).
+ * Both are differences against the maps themselves, so they hold after a restart. 0 or -errno.
+ */
+int steering_vips_keep(struct steering *steering, const struct sl_vip *vips, size_t count);
+int steering_vips_add(struct steering *steering, const struct sl_vip *vips, size_t count);
+/* Listeners count only at VIPs with SL_OTHERWISE_KERNEL; all may be given. */
+int steering_listeners_keep(struct steering *steering, const struct sl_listener *listeners, size_t count);
+int steering_listeners_add(struct steering *steering, const struct sl_listener *listeners, size_t count);
+
+/* Counters of one interface since its program was first attached. 0 or -ENOENT. */
+int steering_counters(struct steering *steering, const char *ifname, uint64_t ret_counters[SL_STEERING_COUNTER_COUNT]);
+
+#endif

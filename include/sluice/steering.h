@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the XDP steering program (bpf/) and its loader (controlplane/steering.c) share: map keys, values
+ * and counter positions. The maps are pinned and outlive sluiced, so a change of shape is found at the
+ * next start and the map is replaced; xsks_map has the shape that libxdp asks for and never changes.
+ */
+#ifndef SLUICE_STEERING_H
+#define SLUICE_STEERING_H
+
+#include "types.h"
+
+/* Value of the map `vips`, whose key is the VIP's struct sl_addr. */
+enum sl_steering_vip_flags {
+	SL_STEERING_VIP_KERNEL = 1 << 0, /* only listeners and ICMP are ours here, the rest is the kernel's */
+};
+
+/* Key of the map `listeners`: one (protocol, address, port) of a VIP with SL_STEERING_VIP_KERNEL. */
+struct sl_steering_listener {
+	struct sl_addr addr;
+	__be16 port; /* 0: every port */
+	__u8 proto;
+	__u8 zero[5];
+};
+
+/* Positions in the per-CPU map `counters`. Append-only. */
+enum sl_steering_counter {
+	SL_STEERING_REDIRECTED = 0,    /* given to the queue's AF_XDP socket */
+	SL_STEERING_DROPPED_NO_SOCKET, /* for a VIP, but no worker polls this queue */
+	SL_STEERING_PASSED,            /* the kernel's */
+	SL_STEERING_COUNTER_COUNT
+};
+
+enum {
+	SL_STEERING_QUEUES_MAX = 128, /* sockets of one interface: xsks_map entries */
+};
+
+_Static_assert(sizeof(struct sl_steering_listener) == 24, "map keys are compared as bytes: no holes");
+
+#endif
