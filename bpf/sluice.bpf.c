@@ -6,108 +6,99 @@
  */
 #include "maps.bpf.h"
 
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
+#include "sluice/core/parse.h"
 
-#include <bpf/bpf_endian.h>
-
-#define VLAN_TAG_LEN 4
-#define ND_FIRST 133 /* router solicitation, RFC 4861 */
-#define ND_LAST 137  /* redirect */
-
-/* What steering reads of a packet. */
-struct target {
-	struct sl_addr dst;
-	__be16 dport; /* 0: none, or not within reach */
-	__u8 proto;   /* of the header that follows the fixed IP header */
-	__u8 icmp_type;
+enum {
+	ND_FIRST = 133, /* router solicitation, RFC 4861 */
+	ND_LAST = 137,  /* redirect */
 };
 
-static __always_inline void read_transport(const __u8 *l4, const __u8 *end, struct target *target)
+/* True for a neighbour discovery message: the kernel answers for the address. */
+SL_INLINE int is_neighbor_discovery(const struct sl_packet *pkt, const struct sl_ipv6 *ip)
 {
-	if (l4 + 4 > end)
-		return;
-	if (target->proto == IPPROTO_TCP || target->proto == IPPROTO_UDP)
-		__builtin_memcpy(&target->dport, l4 + 2, 2);
-	else if (target->proto == IPPROTO_ICMP || target->proto == IPPROTO_ICMPV6)
-		target->icmp_type = l4[0];
+	const struct sl_icmp *icmp = (const struct sl_icmp *)sl_cursor(pkt, pkt->l3 + SL_IPV6_LEN, SL_ICMP_LEN);
+
+	return ip->next == SL_PROTO_ICMPV6 && icmp && icmp->type >= ND_FIRST && icmp->type <= ND_LAST;
 }
 
-/* Returns 0, or -1 when this is no IP packet or its fixed header is not complete: the kernel's then. */
-static __always_inline int read_target(const __u8 *data, const __u8 *end, struct target *target)
+/*
+ * Reads the destination and nothing else: what is wrong with a packet to a VIP, the worker names and
+ * counts. Returns 0 when the packet is the kernel's whatever its destination.
+ */
+SL_INLINE int read_destination(struct sl_packet *pkt, struct sl_addr *dst)
 {
-	const __u8 *l3 = data + ETH_HLEN;
-	__be16 ethertype;
+	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
+	__be16 type;
 
-	if (l3 > end)
-		return -1;
-	__builtin_memcpy(&ethertype, data + 12, 2);
-	if (ethertype == bpf_htons(ETH_P_8021Q)) {
-		l3 += VLAN_TAG_LEN;
-		if (l3 > end)
-			return -1;
-		__builtin_memcpy(&ethertype, data + 16, 2);
-	}
-
-	if (ethertype == bpf_htons(ETH_P_IP)) {
-		const struct iphdr *ip = (const struct iphdr *)l3;
-
-		if ((const __u8 *)(ip + 1) > end)
-			return -1;
-		target->dst = sl_addr_from_v4(ip->daddr);
-		target->proto = ip->protocol;
-		if (!(ip->frag_off & bpf_htons(0x1fff))) /* a later fragment has no ports to read */
-			read_transport(l3 + ip->ihl * 4, end, target);
+	if (!eth)
 		return 0;
+	type = eth->type;
+	pkt->l3 = SL_ETH_LEN;
+	if (type == sl_bswap16(SL_ETH_VLAN) || type == sl_bswap16(SL_ETH_QINQ)) {
+		const __u8 *tag = sl_cursor(pkt, SL_ETH_LEN, SL_VLAN_LEN);
+
+		if (!tag)
+			return 0;
+		__builtin_memcpy(&type, tag + 2, sizeof(type));
+		pkt->l3 = SL_ETH_LEN + SL_VLAN_LEN;
 	}
-	if (ethertype == bpf_htons(ETH_P_IPV6)) {
-		const struct ipv6hdr *ip6 = (const struct ipv6hdr *)l3;
+	if (type == sl_bswap16(SL_ETH_IPV4)) {
+		const struct sl_ipv4 *ip = (const struct sl_ipv4 *)sl_cursor(pkt, pkt->l3, SL_IPV4_LEN);
 
-		if ((const __u8 *)(ip6 + 1) > end)
-			return -1;
-		__builtin_memcpy(&target->dst, &ip6->daddr, 16);
-		target->proto = ip6->nexthdr;
-		read_transport(l3 + sizeof(*ip6), end, target);
-		return 0;
-	}
-	return -1;
-}
-
-/* Of a VIP whose other traffic is the kernel's: true for what a service listens to, and ICMP. */
-static __always_inline int is_listener(const struct target *target)
-{
-	struct sl_steering_listener key = { .addr = target->dst, .port = target->dport, .proto = target->proto };
-
-	if (target->proto == IPPROTO_ICMP || target->proto == IPPROTO_ICMPV6)
+		if (!ip)
+			return 0;
+		*dst = sl_addr_from_v4(ip->dst);
 		return 1;
+	}
+	if (type == sl_bswap16(SL_ETH_IPV6)) {
+		const struct sl_ipv6 *ip = (const struct sl_ipv6 *)sl_cursor(pkt, pkt->l3, SL_IPV6_LEN);
+
+		if (!ip || is_neighbor_discovery(pkt, ip))
+			return 0;
+		__builtin_memcpy(dst, ip->dst, sizeof(*dst));
+		return 1;
+	}
+	return 0;
+}
+
+/* At a VIP whose other traffic is the kernel's: true for what a service listens to, and ICMP. */
+SL_INLINE int is_listener(struct sl_packet *pkt)
+{
+	struct sl_steering_listener key = {};
+
+	if (sl_parse(pkt) != SL_VERDICT_FORWARD)
+		return 0;
+	if (pkt->flags & SL_PKT_ICMP)
+		return 1;
+	key.addr = pkt->key.dst;
+	key.port = pkt->key.dport;
+	key.proto = pkt->proto;
 	if (bpf_map_lookup_elem(&listeners, &key))
 		return 1;
 	key.port = 0;
 	return bpf_map_lookup_elem(&listeners, &key) != SL_NULL;
 }
 
-static __always_inline int is_ours(struct xdp_md *ctx)
+SL_INLINE int is_ours(struct xdp_md *ctx)
 {
-	const __u8 *data = (const __u8 *)(long)ctx->data;
-	const __u8 *end = (const __u8 *)(long)ctx->data_end;
-	struct target target = {};
+	struct sl_packet pkt;
+	struct sl_addr dst = {};
 	const __u32 *flags;
 
-	if (read_target(data, end, &target) < 0)
+	pkt.data = (__u8 *)(long)ctx->data;
+	pkt.end = (__u8 *)(long)ctx->data_end;
+	pkt.frame_len = (__u32)(pkt.end - pkt.data);
+	pkt.port = 0;
+	pkt.flags = 0;
+	if (!read_destination(&pkt, &dst))
 		return 0;
-	flags = bpf_map_lookup_elem(&vips, &target.dst);
+	flags = bpf_map_lookup_elem(&vips, &dst);
 	if (!flags)
 		return 0;
-	if (target.proto == IPPROTO_ICMPV6 && target.icmp_type >= ND_FIRST && target.icmp_type <= ND_LAST)
-		return 0; /* the kernel answers for the address */
-	if (*flags & SL_STEERING_VIP_KERNEL)
-		return is_listener(&target);
-	return 1;
+	return *flags & SL_STEERING_VIP_KERNEL ? is_listener(&pkt) : 1;
 }
 
-static __always_inline int counted(__u32 counter, int action)
+SL_INLINE int counted(__u32 counter, int action)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
 

@@ -27,6 +27,9 @@
 #include "steering_link.h"
 #include "steering_map.h"
 
+/* A smaller log makes the kernel say "no space" instead of what it objects to. Untouched when it loads. */
+#define VERIFIER_LOG_SIZE (1 << 20)
+
 struct steered {
 	char ifname[IF_NAMESIZE];
 	int link_fd;
@@ -117,14 +120,19 @@ static int load(struct sluice_bpf *object, const char *verifier_log, struct erro
 static int load_for(const struct steering *steering, struct steered *port, struct sluice_bpf **ret_object,
 		    struct error_text *reterr)
 {
-	char verifier_log[4096] = "", path[PATH_MAX];
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_buf = verifier_log, .kernel_log_size = sizeof(verifier_log));
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_size = VERIFIER_LOG_SIZE);
+	char *verifier_log = calloc(1, VERIFIER_LOG_SIZE), path[PATH_MAX];
 	struct sluice_bpf *object;
 	int err;
 
+	if (!verifier_log)
+		return error_text_set(reterr, -ENOMEM, "no memory for the verifier's log");
+	opts.kernel_log_buf = verifier_log;
 	object = sluice_bpf__open_opts(&opts);
-	if (!object)
-		return error_text_set(reterr, -errno, "the steering program cannot be opened: %s", strerror(errno));
+	if (!object) {
+		err = error_text_set(reterr, -errno, "the steering program cannot be opened: %s", strerror(errno));
+		goto free_log;
+	}
 	err = bpf_map__reuse_fd(object->maps.vips, steering->vips_fd);
 	if (err == 0)
 		err = bpf_map__reuse_fd(object->maps.listeners, steering->listeners_fd);
@@ -144,9 +152,11 @@ static int load_for(const struct steering *steering, struct steered *port, struc
 	if (err < 0)
 		goto destroy;
 	*ret_object = object;
-	return 0;
+	goto free_log;
 destroy:
 	sluice_bpf__destroy(object);
+free_log:
+	free(verifier_log);
 	return err;
 }
 

@@ -86,6 +86,7 @@ static const struct packet_case cases[] = {
 	{ "kernel VIP, ssh", "192.0.2.20", .proto = IPPROTO_TCP, .dport = 22, .action = XDP_PASS },
 	{ "kernel VIP, echo", "192.0.2.20", .proto = IPPROTO_ICMP, .icmp_type = 8, .action = XDP_DROP },
 	{ "kernel VIP, a listener on all ports", "2001:db8::20", .proto = IPPROTO_UDP, .dport = 999, .action = XDP_DROP },
+	{ "kernel VIP, nonsense behind the IP header", "192.0.2.20", .proto = IPPROTO_TCP, .cut = 36, .action = XDP_PASS },
 	{ "kernel VIP, another protocol", "2001:db8::20", .proto = IPPROTO_TCP, .dport = 999, .action = XDP_PASS },
 	{ "kernel VIP, solicitation", "2001:db8::20", .proto = IPPROTO_ICMPV6, .icmp_type = 135, .action = XDP_PASS },
 };

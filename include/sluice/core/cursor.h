@@ -16,12 +16,15 @@ enum {
 /* `size` (a constant) bytes at `offset`, or NULL when the readable part of the frame is shorter. */
 SL_INLINE __u8 *sl_cursor(const struct sl_packet *pkt, __u64 offset, __u64 size)
 {
-	__u8 *bytes;
+	__u8 *bytes, *end = pkt->end;
 
+#ifdef __bpf__
+	__asm__ volatile("" : "+r"(end)); /* else clang computes end + 1 outside a loop; the verifier forbids that */
+#endif
 	if (offset > SL_CURSOR_MAX)
 		return SL_NULL;
 	bytes = pkt->data + offset;
-	if (bytes + size > pkt->end)
+	if (bytes + size > end)
 		return SL_NULL;
 	return bytes;
 }
