@@ -123,7 +123,7 @@ class Backends:
     def capture(self, host, expression, name):
         """Starts tcpdump on a host's leg; stop it and read its text with packets()."""
         path = os.path.join(self.folder, f"{name}.pcap")
-        process = self.recorder.start(["tcpdump", "-i", PORT, "-U", "-w", path, expression], f"tcpdump-{name}",
+        process = self.recorder.start(["tcpdump", "-i", PORT, "--immediate-mode", "-U", "-w", path, expression], f"tcpdump-{name}",
                                       self.network.namespace(host))
         wait_for(lambda: "listening" in process.log_text() or not process.alive(), 10, f"tcpdump on {host}")
         return Capture(process, path)

@@ -19,7 +19,7 @@ from clients import Clients
 from network import VIP, VIP_SECOND, Network, address, remove_namespaces, require_root
 from processes import LabError, Recorder, end_recorded, start_time
 
-LABS = "/tmp/sluice-lab"     # one folder a lab: its pids, configuration and logs
+LABS = "/run/sluice-lab"     # one folder a lab: its pids, configuration and logs
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -95,7 +95,7 @@ class Lab:
     def keep_logs(self, target):
         """Copies this lab's logs and configuration to `target`, for a scenario that failed."""
         shutil.copytree(self.folder, target, dirs_exist_ok=True,
-                        ignore=lambda _folder, names: [name for name in names if name == "tmp"])
+                        ignore=lambda _folder, names: [name for name in names if name == "tmp" or name[0] == "."])
 
 
 def _leave(number, _frame):

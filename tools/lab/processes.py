@@ -131,7 +131,7 @@ def signal_group(pid, number):
 
 def end_recorded(path):
     """Ends the processes of a `pids` file that still are the ones recorded there. Returns how many."""
-    ended = 0
+    ended = []
     try:
         with open(path, encoding="ascii") as pids:
             lines = [line.split() for line in pids if line.strip()]
@@ -140,5 +140,6 @@ def end_recorded(path):
     for pid, started, *_ in reversed(lines):
         if started != "0" and start_time(int(pid)) == started:
             signal_group(int(pid), signal.SIGKILL)
-            ended += 1
-    return ended
+            ended.append(int(pid))
+    wait_for(lambda: not any(start_time(pid) for pid in ended), 10, f"the end of {ended}")
+    return len(ended)

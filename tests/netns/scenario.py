@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+What a scenario is: a function that draws a lab, does something bad to it and says what must hold.
+Registered with @scenario and the choices it can run with; `run` beside this file runs them.
+"""
+
+import itertools
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "lab"))
+
+from lab import Lab                  # noqa: E402  (the path is set above)
+from processes import LabError       # noqa: E402
+
+SCENARIOS = {}
+
+
+class Failure(Exception):
+    """Something that must hold does not; the text says what was seen."""
+
+
+class Skip(Exception):
+    """This machine cannot run the scenario; the text says why."""
+
+
+class Scenario:
+    def __init__(self, function, choices, timeout, long):
+        self.function = function
+        self.name = function.__name__
+        self.choices = choices
+        self.timeout = timeout
+        self.long = long
+
+    def variants(self):
+        """Every combination of the choices, each a dict."""
+        names = sorted(self.choices)
+        return [dict(zip(names, values)) for values in itertools.product(*(self.choices[name] for name in names))]
+
+
+def scenario(timeout=120, long=False, **choices):
+    """
+    Registers a scenario. Each keyword is a choice: family=(4, 6), mode=("l2", "ipip"), queues=(1, 2), …
+    A default run draws one combination by the seed, a long run takes them all. `long` keeps the scenario
+    out of default runs altogether.
+    """
+    def register(function):
+        SCENARIOS[function.__name__] = Scenario(function, choices, timeout, long)
+        return function
+    return register
+
+
+class Test:
+    """Handed to a scenario: its variant as attributes, the lab, and check()."""
+
+    def __init__(self, build, variant):
+        self.build = build
+        self.variant = variant
+        self.family = variant.get("family", 4)
+        self.mode = variant.get("mode", "l2")
+        self.queues = variant.get("queues", 1)
+        self.labs = []
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["variant"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def lab(self, **options):
+        """Draws a lab of the variant's queues; for ipip, every backend gets a tunnel's end."""
+        options.setdefault("queues", self.queues)
+        lab = Lab(self.build, **options)
+        self.labs.append(lab)
+        lab.__enter__()
+        if self.mode == "ipip":
+            for host in lab.hosts:
+                lab.backends.start_tunnel_end(host)
+        return lab
+
+    @staticmethod
+    def check(holds, text):
+        if not holds:
+            raise Failure(text)
+
+    def equal(self, seen, wanted, what):
+        self.check(seen == wanted, f"{what}: wanted {wanted}, saw {seen}")
+
+    def close(self, logs=None):
+        for lab in self.labs:
+            try:
+                if logs:
+                    lab.keep_logs(os.path.join(logs, lab.name))
+            finally:
+                lab.close()
+
+
+__all__ = ["SCENARIOS", "Failure", "LabError", "Skip", "Test", "scenario"]
