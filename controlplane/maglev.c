@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maglev_fill.h"
 #include "sluice/core/hash.h"
 #include "sluice/limits.h"
 
@@ -52,68 +53,6 @@ struct standing {
 	uint64_t hash;
 };
 
-/* ---- fill --------------------------------------------------------------------------------------------- */
-
-struct cursor {
-	uint32_t at; /* running position: offset + n * skip would overflow 32 bits for large tables */
-	uint32_t skip;
-	uint64_t credit;
-	uint32_t weight;
-	uint16_t seat;
-};
-
-/* Gives the next free row of the cursor's permutation to its seat. */
-static inline void take_row(struct cursor *cursor, uint32_t rows, uint16_t *owner)
-{
-	const uint32_t forth = cursor->skip, back = rows - cursor->skip;
-	uint32_t at = cursor->at;
-
-	/* Both ways on are computed side by side: the chain from one probe to the next is two operations. */
-	while (owner[at] != MAGLEV_NOBODY)
-		at = at >= back ? at - back : at + forth;
-	owner[at] = cursor->seat;
-	cursor->at = at >= back ? at - back : at + forth;
-}
-
-int maglev_populate(const struct maglev_seat *seats, size_t count, uint32_t rows, uint16_t *ret_owner)
-{
-	struct cursor *cursors;
-	size_t used = 0;
-	uint32_t heaviest = 0, taken = 0;
-
-	for (uint32_t r = 0; r < rows; r++)
-		ret_owner[r] = MAGLEV_NOBODY;
-	if (count == 0)
-		return 0;
-	cursors = calloc(count, sizeof(*cursors));
-	if (cursors == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		assert(seats[i].offset < rows && seats[i].skip > 0 && seats[i].skip < rows);
-		if (seats[i].weight == 0)
-			continue;
-		cursors[used++] = (struct cursor){.at = seats[i].offset,
-						  .skip = seats[i].skip,
-						  .weight = seats[i].weight,
-						  .seat = (uint16_t)i};
-		if (seats[i].weight > heaviest)
-			heaviest = seats[i].weight;
-	}
-	while (used > 0 && taken < rows) {
-		/* The heaviest takes a row every round, the others whenever they have saved up for one. */
-		for (size_t i = 0; i < used && taken < rows; i++) {
-			cursors[i].credit += cursors[i].weight;
-			if (cursors[i].credit < heaviest)
-				continue;
-			cursors[i].credit -= heaviest;
-			take_row(&cursors[i], rows, ret_owner);
-			taken++;
-		}
-	}
-	free(cursors);
-	return 0;
-}
-
 /* ---- owners ------------------------------------------------------------------------------------------- */
 
 static int member_compare(const void *a, const void *b)
@@ -145,7 +84,7 @@ static int owners_build(const struct maglev *maglev, bool backup, bool without, 
 		seats[i].skip = 1 + sl_row_of((uint32_t)(member->hash >> 32), maglev->rows - 1);
 		seats[i].weight = seated ? member->weight : 0;
 	}
-	err = maglev_populate(seats, maglev->count, maglev->rows, owners->row);
+	err = maglev_fill(seats, maglev->count, maglev->rows, owners->row);
 out:
 	if (err < 0) {
 		free(owners->row);

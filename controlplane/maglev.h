@@ -46,20 +46,6 @@ enum maglev_source {
 	MAGLEV_SOURCE_COUNT
 };
 
-/* One seat of the classic algorithm: a permutation of the rows and a weight. */
-struct maglev_seat {
-	uint32_t offset; /* < rows */
-	uint32_t skip;   /* 1 .. rows-1 */
-	uint32_t weight;
-};
-
-/*
- * The Maglev fill with the credit rule for weights, over seats in the order given. Writes the index of
- * the owner of each row, or MAGLEV_NOBODY everywhere when no seat has weight. Returns 0 or -ENOMEM.
- */
-int maglev_populate(const struct maglev_seat *seats, size_t count, uint32_t rows, uint16_t *ret_owner);
-#define MAGLEV_NOBODY UINT16_MAX
-
 struct maglev; /* the owners of one pool's rows */
 
 int maglev_create(struct maglev **ret_maglev); /* 0 or -ENOMEM */

@@ -11,7 +11,7 @@
 #include "sluice/core/hash.h"
 #include "sluice/limits.h"
 
-void maglev_twin_populate(const struct maglev_seat *seats, size_t count, uint32_t rows, uint16_t *ret_owner)
+void maglev_twin_fill(const struct maglev_seat *seats, size_t count, uint32_t rows, uint16_t *ret_owner)
 {
 	uint64_t *next = calloc(count + 1, sizeof(*next));
 	uint64_t heaviest = 0;
@@ -141,7 +141,7 @@ static void fill(const struct twin *twin, bool without_new, uint16_t *ret_owner)
 		if (b->backup == twin->backup && !(without_new && b->added && !whole(twin, b)))
 			seats[i].weight = b->weight;
 	}
-	maglev_twin_populate(seats, pool->count, pool->rows, ret_owner);
+	maglev_twin_fill(seats, pool->count, pool->rows, ret_owner);
 	free(seats);
 }
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "controlplane/maglev.h"
+#include "controlplane/maglev_fill.h"
 #include "sluice/core/hash.h"
 #include "tests/support/pool_fixture.h"
 
@@ -70,10 +71,10 @@ static void the_example_of_the_maglev_paper_comes_out_as_printed(void **state)
 	uint16_t owner[7];
 
 	(void)state;
-	assert_int_equal(maglev_populate(seats, 3, 7, owner), 0);
+	assert_int_equal(maglev_fill(seats, 3, 7, owner), 0);
 	assert_memory_equal(owner, before, sizeof(before));
 	seats[1].weight = 0;
-	assert_int_equal(maglev_populate(seats, 3, 7, owner), 0);
+	assert_int_equal(maglev_fill(seats, 3, 7, owner), 0);
 	assert_memory_equal(owner, after, sizeof(after));
 }
 
