@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who has which number: services, pools and backends are known by name; the datapath knows them by
+ * id, slot and statistics position. A number is given once, kept over restarts (state_file.c writes
+ * it), and given again only after its object has been gone for IDENTITY_REST_S, when no remembered
+ * connection can name it any more. Main thread only; pure: the caller passes the time.
+ */
+#ifndef CONTROLPLANE_IDENTITY_H
+#define CONTROLPLANE_IDENTITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "sluice/abi.h"
+
+enum { IDENTITY_REST_S = 4 * 3600 }; /* longer than the longest connection-idle that may be configured */
+
+/* One name with its number(s). `freed_s` 0: in use; else the wall-clock second it left the configuration. */
+struct identity {
+	char name[SL_NAME_MAX];
+	uint32_t id;    /* service id, pool id, or slot */
+	uint32_t stats; /* backends: position in the statistics */
+	uint64_t freed_s;
+	bool seen;      /* since identity_begin() */
+	struct identity *children; /* a pool's backends */
+	UT_hash_handle hh;
+};
+
+struct identities {
+	struct identity *services;
+	struct identity *pools;
+	uint32_t stats_next; /* positions are taken in rising order; a rested one only when none is left */
+};
+
+void identities_clear(struct identities *ids);
+/* Before a configuration is read into the model: what has rested is forgotten, nothing has been seen yet. */
+void identities_begin(struct identities *ids, uint64_t now_s);
+/*
+ * The number of `name`, given now if it has none. 0, or -ENOSPC: every number below `max` is in use or
+ * resting. `pool` is what identities_pool() returned.
+ */
+int identities_service(struct identities *ids, const char *name, uint32_t max, struct identity **ret);
+int identities_pool(struct identities *ids, const char *name, uint32_t max, struct identity **ret);
+int identities_backend(struct identities *ids, struct identity *pool, const char *name, uint32_t stats_max,
+		       struct identity **ret);
+/* After it: what was not seen is freed now. */
+void identities_end(struct identities *ids, uint64_t now_s);
+/* Reads one back from the state file; the numbers must be free. 0 or -EINVAL / -ENOMEM. */
+int identities_restore(struct identity **table, const char *name, uint32_t id, uint32_t stats, uint64_t freed_s,
+		       struct identity **ret);
+
+#endif

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is meant: takes configurations and events, keeps names, numbers and states together. What follows
+ * from it (tables, facts) is model_state.c's.
+ */
+#include "model.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_index.h"
+
+int model_create(const struct model_events *events, struct model **ret_model)
+{
+	struct model *model = calloc(1, sizeof(*model));
+
+	if (!model)
+		return -ENOMEM;
+	model->neighbors = calloc(1, sizeof(*model->neighbors));
+	if (!model->neighbors) {
+		free(model);
+		return -ENOMEM;
+	}
+	model->neighbor_count = 1;
+	if (events)
+		model->events = *events;
+	*ret_model = model;
+	return 0;
+}
+
+static void pools_free(struct model_pool *pools, size_t count)
+{
+	for (size_t i = 0; pools && i < count; i++) {
+		maglev_destroy(pools[i].maglev);
+		table_put(pools[i].table);
+		free(pools[i].backends);
+	}
+	free(pools);
+}
+
+void model_destroy(struct model *model)
+{
+	if (!model)
+		return;
+	pools_free(model->pools, model->pool_count);
+	free(model->services);
+	free(model->neighbors);
+	free(model->stated_listeners);
+	free(model->stated_vips);
+	model_index_free(model->index);
+	identities_clear(&model->ids);
+	free(model);
+}
+
+static uint32_t with_room(size_t count, uint32_t least, uint32_t most)
+{
+	const size_t doubled = count * 2;
+
+	if (doubled < least)
+		return least;
+	return doubled > most ? most : (uint32_t)doubled;
+}
+
+struct sl_shm_limits model_limits(const struct config *config)
+{
+	size_t backends = 0, listeners = 0;
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		backends += config->pools[i].backend_count;
+	for (size_t i = 0; i < config->service_count; i++)
+		listeners += config->services[i].listener_count;
+	return (struct sl_shm_limits){
+		.services = with_room(config->service_count, 64, SL_SERVICES_MAX),
+		.pools = with_room(config->pool_count, 64, SL_POOLS_MAX),
+		.backends = with_room(backends, 1024, SL_BACKENDS_MAX),
+		.neighbors = with_room(backends, 1024, SL_NEIGHBORS_MAX),
+		.listeners = with_room(listeners, 256, SL_LISTENERS_MAX),
+		.vips = with_room(config->vip_count, 64, SL_VIPS_MAX),
+		.workers = config->boot.worker_count ? config->boot.worker_count : 1,
+	};
+}
+
+void model_set_keys(struct model *model, const struct sl_key *hash_key, const struct sl_key *flow_key)
+{
+	model->settings.hash_key = *hash_key;
+	model->settings.flow_key = *flow_key;
+	model->settings_dirty = true;
+	for (size_t i = 0; i < model->pool_count; i++)
+		model->pools[i].dirty_table = true;
+}
+
+static struct model_pool *pool_by_name(struct model_pool *pools, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(pools[i].conf->name, name) == 0)
+			return &pools[i];
+	return NULL;
+}
+
+static struct model_backend *backend_by_slot(struct model_pool *pool, uint16_t slot)
+{
+	for (size_t i = 0; pool && i < pool->backend_count; i++)
+		if (pool->backends[i].slot == slot)
+			return &pool->backends[i];
+	return NULL;
+}
+
+/* The same question is put to the same address: what is known of its health still holds. */
+static bool same_probe(const struct config *a, const struct config_pool *pa, const struct config_backend *ba,
+		       const struct config *b, const struct config_pool *pb, const struct config_backend *bb)
+{
+	const struct config_check *ca, *cb;
+
+	if (pa->check < 0 || pb->check < 0 || pa->check_port != pb->check_port)
+		return false;
+	ca = &a->checks[pa->check];
+	cb = &b->checks[pb->check];
+	return ca->type == cb->type && strcmp(ca->name, cb->name) == 0 && sl_addr_equal(&ba->address, &bb->address);
+}
+
+/* One backend of the new configuration; `old` is its former self or NULL. */
+static void backend_init(struct model_backend *backend, const struct config *config, const struct config_pool *conf,
+			 const struct model_backend *old, const struct model *model, const struct model_pool *old_pool,
+			 uint64_t now_s)
+{
+	backend->stated.pool = UINT32_MAX;
+	backend->since_s = now_s;
+	backend->health = conf->check < 0 ? MODEL_UP : MODEL_UNKNOWN;
+	strcpy(backend->reason, conf->check < 0 ? "no check" : "no result yet");
+	if (!old)
+		return;
+	backend->override = old->override;
+	backend->stated = old->stated;
+	if (sl_addr_equal(&old->conf->address, &backend->conf->address))
+		backend->hop = old->hop;
+	if (same_probe(model->config, old_pool->conf, old->conf, config, conf, backend->conf)) {
+		backend->health = old->health;
+		backend->since_s = old->since_s;
+		memcpy(backend->reason, old->reason, sizeof(backend->reason));
+	}
+}
+
+static int pool_init(struct model *model, struct model_pool *pool, const struct config *config,
+		     const struct config_pool *conf, uint64_t now_s)
+{
+	struct model_pool *old = pool_by_name(model->pools, model->pool_count, conf->name);
+	struct identity *pool_id, *backend_id;
+	int err;
+
+	pool->conf = conf;
+	err = identities_pool(&model->ids, conf->name, SL_POOLS_MAX, &pool_id);
+	if (err < 0)
+		return err;
+	pool->id = pool_id->id;
+	err = maglev_create(&pool->maglev);
+	if (err < 0)
+		return err;
+	pool->backends = calloc(conf->backend_count + 1, sizeof(*pool->backends));
+	if (!pool->backends)
+		return -ENOMEM;
+	pool->backend_count = conf->backend_count;
+	for (size_t i = 0; i < conf->backend_count; i++) {
+		struct model_backend *backend = &pool->backends[i];
+
+		err = identities_backend(&model->ids, pool_id, conf->backends[i].name, SL_BACKENDS_MAX, &backend_id);
+		if (err < 0)
+			return err;
+		backend->conf = &conf->backends[i];
+		backend->slot = (uint16_t)backend_id->id;
+		backend->stats = backend_id->stats;
+		if (backend->slot >= pool->slots)
+			pool->slots = (uint16_t)(backend->slot + 1);
+		backend_init(backend, config, conf, backend_by_slot(old, backend->slot), model, old, now_s);
+	}
+	pool->dirty_table = pool->dirty_backends = true;
+	if (!old)
+		return 0;
+	if (old->slots > pool->slots)
+		pool->slots = old->slots;
+	pool->serving = old->serving;
+	pool->source = old->source;
+	pool->known = old->known;
+	pool->stated = old->stated;
+	return 0;
+}
+
+/* What the new pool can use of the old one without a rebuild; nothing can fail any more. */
+static void pool_inherit(struct model *model, struct model_pool *pool)
+{
+	struct model_pool *old = pool_by_name(model->pools, model->pool_count, pool->conf->name);
+
+	if (!old)
+		return;
+	pool->table = old->table;
+	pool->fingerprint = old->fingerprint;
+	old->table = NULL;
+	maglev_destroy(pool->maglev);
+	pool->maglev = old->maglev;
+	old->maglev = NULL;
+}
+
+/* What the publisher knows and the new configuration does not name any more. */
+static void forget_removed(struct model *model, struct model_pool *pools, size_t pool_count,
+			   struct model_service *services, size_t service_count)
+{
+	if (!model->publisher)
+		return;
+	for (size_t i = 0; i < model->service_count; i++) {
+		size_t k = 0;
+
+		while (k < service_count && services[k].id != model->services[i].id)
+			k++;
+		if (k == service_count)
+			publisher_service(model->publisher, &model->services[i].stated, SL_OP_DEL);
+	}
+	for (size_t i = 0; i < model->pool_count; i++) {
+		struct model_pool *old = &model->pools[i];
+		struct model_pool *pool = pool_by_name(pools, pool_count, old->conf->name);
+
+		for (size_t k = 0; k < old->backend_count; k++)
+			if (old->backends[k].stated.pool != UINT32_MAX && !backend_by_slot(pool, old->backends[k].slot))
+				publisher_backend(model->publisher, &old->backends[k].stated, SL_OP_DEL);
+		if (!pool)
+			publisher_pool(model->publisher, &old->stated, SL_OP_DEL);
+	}
+}
+
+static int services_init(struct model *model, const struct config *config, struct model_service *services)
+{
+	for (size_t i = 0; i < config->service_count; i++) {
+		struct identity *id;
+		int err = identities_service(&model->ids, config->services[i].name, SL_SERVICES_MAX, &id);
+
+		if (err < 0)
+			return err;
+		services[i].conf = &config->services[i];
+		services[i].id = id->id;
+	}
+	return 0;
+}
+
+int model_configure(struct model *model, const struct config *config, uint64_t now_s)
+{
+	struct model_pool *pools = calloc(config->pool_count + 1, sizeof(*pools));
+	struct model_service *services = calloc(config->service_count + 1, sizeof(*services));
+	struct model_index *index = NULL;
+	int err = -ENOMEM;
+
+	if (!pools || !services)
+		goto fail;
+	identities_begin(&model->ids, now_s);
+	for (size_t i = 0; i < config->pool_count; i++) {
+		err = pool_init(model, &pools[i], config, &config->pools[i], now_s);
+		if (err < 0)
+			goto fail;
+	}
+	err = services_init(model, config, services);
+	if (err < 0)
+		goto fail;
+	err = model_index_create(pools, config->pool_count, &index);
+	if (err < 0)
+		goto fail;
+
+	identities_end(&model->ids, now_s);
+	forget_removed(model, pools, config->pool_count, services, config->service_count);
+	for (size_t i = 0; i < config->pool_count; i++)
+		pool_inherit(model, &pools[i]);
+	pools_free(model->pools, model->pool_count);
+	free(model->services);
+	model_index_free(model->index);
+	model->pools = pools;
+	model->pool_count = config->pool_count;
+	model->services = services;
+	model->service_count = config->service_count;
+	model->index = index;
+	model->config = config;
+	model->settings.reply_rate = config->reply_rate;
+	model->settings_dirty = model->services_dirty = model->vips_dirty = true;
+	return 0;
+fail:
+	pools_free(pools, pools ? config->pool_count : 0);
+	free(services);
+	return err;
+}
+
+int model_set_publisher(struct model *model, struct publisher *publisher, const struct sl_shm_limits *limits)
+{
+	model->publisher = publisher;
+	model->limits = *limits;
+	model->settings_dirty = model->services_dirty = model->vips_dirty = model->neighbors_dirty = true;
+	model->stated_listener_count = model->stated_vip_count = 0;
+	for (size_t i = 0; i < model->pool_count; i++) {
+		struct model_pool *pool = &model->pools[i];
+
+		memset(&pool->stated, 0, sizeof(pool->stated));
+		pool->dirty_table = pool->dirty_backends = true;
+		table_put(pool->table);
+		pool->table = NULL;
+		for (size_t k = 0; k < pool->backend_count; k++)
+			pool->backends[k].stated.pool = UINT32_MAX;
+	}
+	return 0;
+}
+
+void model_set_health(struct model *model, const struct model_probe *probe, enum model_health health,
+		      const char *reason, uint64_t now_s)
+{
+	struct model_index_iter iter;
+	struct model_backend *backend;
+
+	model_index_start(model->index, &probe->address, &iter);
+	while ((backend = model_index_next(&iter)) != NULL) {
+		struct model_pool *pool = &model->pools[iter.pool];
+
+		if (pool->conf->check != probe->check || pool->conf->check_port != probe->port)
+			continue;
+		strncpy(backend->reason, reason, sizeof(backend->reason) - 1);
+		if (backend->health == health)
+			continue;
+		backend->health = health;
+		backend->since_s = now_s;
+		pool->dirty_table = pool->dirty_backends = true;
+	}
+}
+
+void model_set_hop(struct model *model, const struct sl_addr *address, const struct model_hop *hop)
+{
+	struct model_index_iter iter;
+	struct model_backend *backend;
+
+	model_index_start(model->index, address, &iter);
+	while ((backend = model_index_next(&iter)) != NULL) {
+		backend->hop = *hop;
+		model->pools[iter.pool].dirty_backends = true;
+	}
+}
+
+int model_set_neighbor(struct model *model, const struct sl_neighbor *neighbor)
+{
+	struct sl_neighbor *grown;
+
+	if (neighbor->id == 0 || neighbor->id >= SL_NEIGHBORS_MAX)
+		return -ERANGE;
+	if (neighbor->id >= model->neighbor_count) {
+		grown = realloc(model->neighbors, (neighbor->id + 1) * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		memset(grown + model->neighbor_count, 0, (neighbor->id + 1 - model->neighbor_count) * sizeof(*grown));
+		model->neighbors = grown;
+		for (uint32_t i = model->neighbor_count; i <= neighbor->id; i++)
+			grown[i].id = i;
+		model->neighbor_count = neighbor->id + 1;
+		model->neighbors_dirty = true;
+	}
+	if (memcmp(&model->neighbors[neighbor->id], neighbor, sizeof(*neighbor)) == 0)
+		return 0;
+	model->neighbors[neighbor->id] = *neighbor;
+	if (!model->neighbors_dirty && model->publisher && neighbor->id < model->limits.neighbors) {
+		model->neighbors_changed = true;
+		return publisher_neighbor(model->publisher, neighbor, SL_OP_PUT);
+	}
+	model->neighbors_dirty = true;
+	return 0;
+}
+
+int model_set_override(struct model *model, const char *pool_name, const char *name,
+		       const struct model_override *override)
+{
+	struct model_backend *found = NULL;
+	struct model_pool *pool = NULL;
+
+	for (size_t i = 0; i < model->pool_count; i++) {
+		if (pool_name && strcmp(model->pools[i].conf->name, pool_name) != 0)
+			continue;
+		for (size_t k = 0; k < model->pools[i].backend_count; k++) {
+			if (strcmp(model->pools[i].backends[k].conf->name, name) != 0)
+				continue;
+			if (found)
+				return -EEXIST;
+			found = &model->pools[i].backends[k];
+			pool = &model->pools[i];
+		}
+	}
+	if (!found)
+		return -ENOENT;
+	found->override = *override;
+	pool->dirty_table = pool->dirty_backends = true;
+	return 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one place that knows what is meant: configuration + probe results + operators' overrides + next
+ * hops → lookup tables and facts for the publisher. One writer: the main thread (or the simulator).
+ * Pure: no clock, no sockets, no files; times and events are passed in. Nothing reaches a datapath
+ * before model_update(), so any number of events becomes one generation.
+ */
+#ifndef CONTROLPLANE_MODEL_H
+#define CONTROLPLANE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "identity.h"
+#include "maglev.h"
+#include "publish.h"
+#include "sluice/abi.h"
+
+/* What an operator said of a backend at run time; kept apart from the file, survives reload and restart. */
+enum model_admin { MODEL_READY = 0, MODEL_DRAIN, MODEL_ADMIN_COUNT };
+
+/* What the probes say. A pool without a check is always UP. */
+enum model_health { MODEL_UNKNOWN = 0, MODEL_UP, MODEL_DOWN };
+
+/* How packets get to an address; neighbor.c knows. All zero: not known yet. */
+struct model_hop {
+	uint32_t neighbor;         /* id of the stated sl_neighbor, 1 or more; 0: none */
+	struct sl_addr outer_src;  /* what the kernel would use as source towards it */
+};
+
+struct model_override {
+	enum model_admin admin;
+	char who[64];
+	char why[128];
+	uint64_t since_s; /* wall clock */
+};
+
+struct model_backend {
+	const struct config_backend *conf;
+	uint16_t slot;
+	uint32_t stats;
+	struct model_override override;
+	enum model_health health;
+	char reason[128];  /* the last probe's word */
+	uint64_t since_s;  /* of this health */
+	struct model_hop hop;
+	struct sl_backend stated; /* as the publisher knows it; stated.pool == UINT32_MAX: not at all */
+	uint32_t rows;     /* of the current table that lead here */
+};
+
+struct model_pool {
+	const struct config_pool *conf;
+	uint32_t id;
+	struct model_backend *backends; /* in the configuration's order */
+	size_t backend_count;
+	uint16_t slots;          /* highest slot + 1 */
+	struct maglev *maglev;   /* owner rows, kept while names and weights stay */
+	enum maglev_source source;
+	struct table *table;     /* current rows as stated; NULL: none yet */
+	uint64_t fingerprint;    /* sl_checksum64 of the current rows */
+	bool dirty_table;
+	bool dirty_backends;
+	uint32_t serving;        /* backends that the current rows lead to */
+	bool known;              /* every backend had its first result once; stays true */
+	struct sl_pool stated;
+};
+
+struct model_service {
+	const struct config_service *conf;
+	uint32_t id;
+	struct sl_service stated;
+};
+
+/* One probe per (address, check, port), shared by every backend that wants it. */
+struct model_probe {
+	struct sl_addr address;
+	uint16_t port;
+	int check; /* index in config->checks */
+};
+
+/* Told when something worth a log line happens; called from inside model calls. */
+struct model_events {
+	void *ctx;
+	void (*pool_empty)(void *ctx, const struct model_pool *pool);     /* the last serving backend left */
+	void (*pool_serving)(void *ctx, const struct model_pool *pool);   /* the first one came (back) */
+	void (*pool_panic)(void *ctx, const struct model_pool *pool, bool on);
+};
+
+struct model {
+	const struct config *config; /* not owned; stays until the next model_configure() */
+	struct sl_settings settings;
+	struct identities ids;
+	struct model_pool *pools;
+	size_t pool_count;
+	struct model_service *services;
+	size_t service_count;
+	uint64_t generation;         /* of the last commit; 0: none */
+	struct publisher *publisher; /* not owned; NULL: nothing is published */
+	struct sl_shm_limits limits;
+	struct model_events events;
+	struct model_index *index;   /* backends by address; model_index.c */
+	bool settings_dirty, services_dirty, neighbors_dirty, vips_dirty;
+	bool neighbors_changed;      /* stated since the last commit */
+	struct sl_neighbor *neighbors; /* as last told, by id; entry 0 is "nobody" */
+	uint32_t neighbor_count;
+	struct sl_listener *stated_listeners; size_t stated_listener_count;
+	struct sl_vip *stated_vips;           size_t stated_vip_count;
+};
+
+int model_create(const struct model_events *events, struct model **ret_model);
+void model_destroy(struct model *model); /* NULL is fine */
+
+/*
+ * Where facts go from now on, with the capacities of that file; everything is stated anew at the next
+ * model_update(). -ERANGE: the configuration does not fit them.
+ */
+int model_set_publisher(struct model *model, struct publisher *publisher, const struct sl_shm_limits *limits);
+void model_set_keys(struct model *model, const struct sl_key *hash_key, const struct sl_key *flow_key);
+
+/*
+ * Takes a configuration over the old one: what has the same name keeps its number, health, override and
+ * next hop. `config` must outlive the next call; the old one may be freed after this one returns 0.
+ * On error (-ENOMEM, -ENOSPC) nothing has changed.
+ */
+int model_configure(struct model *model, const struct config *config, uint64_t now_s);
+
+/* The capacities a file needs for `config`, with room to grow. Pure. */
+struct sl_shm_limits model_limits(const struct config *config);
+
+/* Distinct probes of the configuration; *ret_probes is malloc'ed, the caller frees it. Returns the count. */
+size_t model_probes(const struct model *model, struct model_probe **ret_probes);
+/* Distinct backend addresses, the same way. */
+size_t model_addresses(const struct model *model, struct sl_addr **ret_addresses);
+
+/* A probe's status changed; reaches every backend that shares it. */
+void model_set_health(struct model *model, const struct model_probe *probe, enum model_health health,
+		      const char *reason, uint64_t now_s);
+/* A next hop became known or changed; reaches every backend with that address. */
+void model_set_hop(struct model *model, const struct sl_addr *address, const struct model_hop *hop);
+/* A next hop's MAC, port or MTU. neighbor->id is 1 or more and below limits.neighbors. */
+int model_set_neighbor(struct model *model, const struct sl_neighbor *neighbor);
+/* pool NULL: the only pool that has a backend of that name. -ENOENT, or -EEXIST: several pools do. */
+int model_set_override(struct model *model, const char *pool, const char *backend,
+		       const struct model_override *override);
+
+/*
+ * Recomputes what is dirty, states what changed, commits. Returns the new generation, or 0 when
+ * nothing changed; -errno (as int64_t) when it does not fit: the caller makes a bigger file.
+ */
+int64_t model_update(struct model *model);
+
+/* True when every backend of the pool has a result (or needs none). */
+bool model_pool_known(const struct model_pool *pool);
+/* False until the pools behind the VIP have their first results, and while one has fewer healthy backends
+ * than its min-healthy. */
+bool model_vip_wanted(const struct model *model, const struct sl_addr *vip);
+/* The word for what a backend does now: "up", "down", "unknown", "draining", "retired", "no-neighbor". */
+const char *model_backend_word(const struct model_pool *pool, const struct model_backend *backend);
+/* sl_checksum64 over all fingerprints: what sl_applied.tables must say. */
+uint64_t model_tables_checksum(const struct model *model);
+/* True: takes new connections (healthy or in panic, ready, weight above 0). */
+bool model_backend_serving(const struct model_pool *pool, const struct model_backend *backend);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What follows from what is meant: effective states, tables, and the facts that a datapath must be told.
+ * Only what is dirty is computed and stated; everything stated becomes one generation.
+ */
+#include "model.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/core/hash.h"
+
+/* Takes packets at all, were it chosen: an operator or a weight may say no, and unknown receives nothing. */
+static bool accepting(const struct model_backend *backend)
+{
+	return backend->override.admin == MODEL_READY && backend->conf->weight > 0 && backend->health != MODEL_UNKNOWN;
+}
+
+bool model_backend_serving(const struct model_pool *pool, const struct model_backend *backend)
+{
+	return accepting(backend) && (backend->health == MODEL_UP || pool->source == MAGLEV_PANIC);
+}
+
+const char *model_backend_word(const struct model_pool *pool, const struct model_backend *backend)
+{
+	if (backend->health == MODEL_UNKNOWN)
+		return "unknown";
+	if (backend->health == MODEL_DOWN && pool->source != MAGLEV_PANIC)
+		return "down";
+	if (backend->override.admin == MODEL_DRAIN)
+		return "draining";
+	if (backend->conf->weight == 0)
+		return "retired";
+	return backend->hop.neighbor == 0 ? "no-neighbor" : "up";
+}
+
+/* The state that the datapath acts on; design.md section 4: admin, health, and what follows. */
+static enum sl_backend_state effective_state(const struct model_pool *pool, const struct model_backend *backend)
+{
+	if (backend->health == MODEL_UNKNOWN || (backend->health == MODEL_DOWN && pool->source != MAGLEV_PANIC))
+		return SL_BACKEND_DOWN;
+	return accepting(backend) ? SL_BACKEND_UP : SL_BACKEND_DRAINING;
+}
+
+static struct maglev_backend *maglev_view(const struct model_pool *pool)
+{
+	struct maglev_backend *view = calloc(pool->backend_count + 1, sizeof(*view));
+
+	for (size_t i = 0; view && i < pool->backend_count; i++) {
+		const struct model_backend *backend = &pool->backends[i];
+
+		view[i] = (struct maglev_backend){
+			.name = backend->conf->name,
+			.weight = backend->conf->weight,
+			.slot = backend->slot,
+			.backup = backend->conf->role == CONFIG_ROLE_BACKUP,
+			.live = backend->health == MODEL_UP,
+			.accept = accepting(backend) ? MAGLEV_ACCEPT_ALL : 0,
+		};
+	}
+	return view;
+}
+
+/* Counts the rows of each backend and tells when the pool went empty, served again, or panicked. */
+static void pool_account(struct model *model, struct model_pool *pool, enum maglev_source source)
+{
+	const uint32_t before = pool->serving;
+	const bool panicked = pool->source == MAGLEV_PANIC;
+	uint32_t *rows = calloc(pool->slots + 1u, sizeof(*rows));
+
+	for (uint32_t r = 0; rows && r < pool->table->rows; r++) {
+		const uint16_t slot = pool->table->row[r] & SL_ROW_SLOT;
+
+		if (slot < pool->slots)
+			rows[slot]++;
+	}
+	pool->serving = 0;
+	pool->source = source;
+	for (size_t i = 0; rows && i < pool->backend_count; i++) {
+		pool->backends[i].rows = rows[pool->backends[i].slot];
+		pool->serving += pool->backends[i].rows > 0;
+	}
+	free(rows);
+	if (before > 0 && pool->serving == 0 && model->events.pool_empty)
+		model->events.pool_empty(model->events.ctx, pool);
+	if (before == 0 && pool->serving > 0 && model->events.pool_serving)
+		model->events.pool_serving(model->events.ctx, pool);
+	if (panicked != (source == MAGLEV_PANIC) && model->events.pool_panic)
+		model->events.pool_panic(model->events.ctx, pool, source == MAGLEV_PANIC);
+}
+
+/* Computes the pool's rows. Returns 1 when they differ from what was stated, 0, or -errno. */
+static int pool_table(struct model *model, struct model_pool *pool)
+{
+	struct maglev_backend *view = maglev_view(pool);
+	struct table *table = table_alloc(pool->conf->table_size);
+	const struct maglev_pool input = {
+		.backends = view, .count = pool->backend_count, .rows = pool->conf->table_size,
+		.panic_percent = pool->conf->panic_threshold_percent, .key = model->settings.hash_key,
+	};
+	enum maglev_source source = MAGLEV_EMPTY;
+	int err = view && table ? 0 : -ENOMEM;
+
+	if (err == 0)
+		err = maglev_owners(pool->maglev, &input);
+	if (err == 0)
+		err = maglev_overlay(pool->maglev, &input, table->row, &source);
+	free(view);
+	if (err < 0) {
+		table_put(table);
+		return err;
+	}
+	if (pool->table && pool->table->rows == table->rows && pool->source == source &&
+	    memcmp(pool->table->row, table->row, table->rows * sizeof(table->row[0])) == 0) {
+		table_put(table);
+		return 0;
+	}
+	table_put(pool->table);
+	pool->table = table;
+	pool->fingerprint = sl_checksum64(table->row, table->rows * sizeof(table->row[0]));
+	pool_account(model, pool, source);
+	return 1;
+}
+
+/* States one backend if it differs from what was stated. Returns 1 when it did, 0, or -errno. */
+static int backend_state(struct model *model, const struct model_pool *pool, struct model_backend *backend)
+{
+	const struct sl_backend fact = {
+		.pool = pool->id,
+		.slot = backend->slot,
+		.state = (uint8_t)effective_state(pool, backend),
+		.stats = backend->stats,
+		.neighbor = backend->hop.neighbor,
+		.addr = backend->conf->address,
+		.outer_src = sl_addr_is_v4(&model->config->outer_source) || model->config->outer_source.d[0] != 0
+				     ? model->config->outer_source : backend->hop.outer_src,
+	};
+	int err;
+
+	if (memcmp(&fact, &backend->stated, sizeof(fact)) == 0)
+		return 0;
+	err = publisher_backend(model->publisher, &fact, SL_OP_PUT);
+	if (err < 0)
+		return err;
+	backend->stated = fact;
+	return 1;
+}
+
+static int pool_state(struct model *model, struct model_pool *pool)
+{
+	const struct sl_pool fact = { .id = pool->id, .rows = pool->conf->table_size, .slots = pool->slots,
+				      .otherwise = (uint8_t)pool->conf->when_empty };
+	int moved = 0, changed = 0, err;
+
+	if (pool->dirty_table) {
+		moved = pool_table(model, pool);
+		if (moved < 0)
+			return moved;
+	}
+	if (memcmp(&fact, &pool->stated, sizeof(fact)) != 0) {
+		err = publisher_pool(model->publisher, &fact, SL_OP_PUT);
+		if (err < 0)
+			return err;
+		pool->stated = fact;
+		changed = 1;
+	}
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		err = backend_state(model, pool, &pool->backends[i]);
+		if (err < 0)
+			return err;
+		changed |= err;
+	}
+	if (moved) {
+		err = publisher_table(model->publisher, pool->id, SL_TABLE_CURRENT, pool->table);
+		if (err < 0)
+			return err;
+	}
+	pool->dirty_table = pool->dirty_backends = false;
+	pool->known = pool->known || model_pool_known(pool);
+	return moved | changed;
+}
+
+static int services_state(struct model *model)
+{
+	int changed = 0, err;
+
+	for (size_t i = 0; i < model->service_count; i++) {
+		struct model_service *service = &model->services[i];
+		const struct config_service *conf = service->conf;
+		const struct sl_service fact = {
+			.id = service->id, .pool = model->pools[conf->pool].id, .mode = (uint8_t)conf->mode,
+			.hash = (uint8_t)conf->hash, .tracking = (uint8_t)conf->tracking,
+			.udp_flows = (uint8_t)conf->udp_flows,
+		};
+
+		err = publisher_service(model->publisher, &fact, SL_OP_PUT);
+		if (err < 0)
+			return err;
+		service->stated = fact;
+		changed = 1;
+	}
+	return changed;
+}
+
+static int compare_listeners(const void *a, const void *b)
+{
+	return memcmp(a, b, offsetof(struct sl_listener, service));
+}
+
+/* Listeners by difference: what is new or moved is put, what is gone is deleted. */
+static int listeners_state(struct model *model)
+{
+	size_t count = 0, n = 0;
+	struct sl_listener *want;
+	int err = 0;
+
+	for (size_t i = 0; i < model->service_count; i++)
+		count += model->services[i].conf->listener_count;
+	want = calloc(count + 1, sizeof(*want));
+	if (!want)
+		return -ENOMEM;
+	for (size_t i = 0; i < model->service_count; i++)
+		for (size_t k = 0; k < model->services[i].conf->listener_count; k++) {
+			const struct config_listener *conf = &model->services[i].conf->listeners[k];
+
+			want[n++] = (struct sl_listener){ .addr = conf->address, .port = htons(conf->port),
+							  .proto = conf->proto, .service = model->services[i].id };
+		}
+	qsort(want, count, sizeof(*want), compare_listeners);
+	for (size_t i = 0; err == 0 && i < model->stated_listener_count; i++)
+		if (!bsearch(&model->stated_listeners[i], want, count, sizeof(*want), compare_listeners))
+			err = publisher_listener(model->publisher, &model->stated_listeners[i], SL_OP_DEL);
+	for (size_t i = 0; err == 0 && i < count; i++)
+		err = publisher_listener(model->publisher, &want[i], SL_OP_PUT);
+	if (err < 0) {
+		free(want);
+		return err;
+	}
+	free(model->stated_listeners);
+	model->stated_listeners = want;
+	model->stated_listener_count = count;
+	return 1;
+}
+
+static int vips_state(struct model *model)
+{
+	const size_t count = model->config->vip_count;
+	struct sl_vip *want = calloc(count + 1, sizeof(*want));
+	int err = 0;
+
+	if (!want)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		want[i] = (struct sl_vip){ .addr = model->config->vips[i].address,
+					   .otherwise = (uint8_t)model->config->vips[i].no_service };
+	for (size_t i = 0; err == 0 && i < model->stated_vip_count; i++) {
+		size_t k = 0;
+
+		while (k < count && !sl_addr_equal(&want[k].addr, &model->stated_vips[i].addr))
+			k++;
+		if (k == count)
+			err = publisher_vip(model->publisher, &model->stated_vips[i], SL_OP_DEL);
+	}
+	for (size_t i = 0; err == 0 && i < count; i++)
+		err = publisher_vip(model->publisher, &want[i], SL_OP_PUT);
+	if (err < 0) {
+		free(want);
+		return err;
+	}
+	free(model->stated_vips);
+	model->stated_vips = want;
+	model->stated_vip_count = count;
+	return 1;
+}
+
+static int shared_state(struct model *model)
+{
+	int err = 0, changed = model->neighbors_changed;
+
+	if (model->settings_dirty) {
+		err = publisher_settings(model->publisher, &model->settings);
+		changed = 1;
+	}
+	for (uint32_t i = 0; err == 0 && model->neighbors_dirty && i < model->neighbor_count; i++) {
+		err = publisher_neighbor(model->publisher, &model->neighbors[i], SL_OP_PUT);
+		changed = 1;
+	}
+	if (err < 0)
+		return err;
+	model->settings_dirty = model->neighbors_dirty = model->neighbors_changed = false;
+	return changed;
+}
+
+int64_t model_update(struct model *model)
+{
+	int changed, err;
+
+	if (!model->publisher || !model->config)
+		return 0;
+	changed = shared_state(model);
+	if (changed < 0)
+		return changed;
+	for (size_t i = 0; i < model->pool_count; i++) {
+		if (!model->pools[i].dirty_table && !model->pools[i].dirty_backends)
+			continue;
+		err = pool_state(model, &model->pools[i]);
+		if (err < 0)
+			return err;
+		changed |= err;
+	}
+	if (model->services_dirty || model->vips_dirty) {
+		err = services_state(model);
+		if (err >= 0)
+			err = listeners_state(model);
+		if (err >= 0)
+			err = vips_state(model);
+		if (err < 0)
+			return err;
+		model->services_dirty = model->vips_dirty = false;
+		changed = 1;
+	}
+	if (!changed)
+		return 0;
+	publisher_commit(model->publisher, ++model->generation);
+	return (int64_t)model->generation;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What others ask of the model: which addresses to probe and to resolve, which VIPs to hold, whether two
+ * balancers agree. Reads only.
+ */
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/core/hash.h"
+
+bool model_pool_known(const struct model_pool *pool)
+{
+	for (size_t i = 0; i < pool->backend_count; i++)
+		if (pool->backends[i].health == MODEL_UNKNOWN)
+			return false;
+	return true;
+}
+
+static int add_probe(const struct model_pool *pool, const struct model_backend *backend, struct model_probe *probe)
+{
+	if (pool->conf->check < 0)
+		return 0;
+	*probe = (struct model_probe){ .address = backend->conf->address, .port = pool->conf->check_port,
+				       .check = pool->conf->check };
+	return 1;
+}
+
+static int compare_probes(const void *a, const void *b)
+{
+	const struct model_probe *x = a, *y = b;
+	const int order = memcmp(&x->address, &y->address, sizeof(x->address));
+
+	if (order != 0)
+		return order;
+	if (x->check != y->check)
+		return x->check < y->check ? -1 : 1;
+	return (int)x->port - (int)y->port;
+}
+
+size_t model_probes(const struct model *model, struct model_probe **ret_probes)
+{
+	struct model_probe *probes;
+	size_t total = 0, count = 0, distinct = 0;
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		total += model->pools[i].backend_count;
+	probes = calloc(total + 1, sizeof(*probes));
+	*ret_probes = probes;
+	if (!probes)
+		return 0;
+	for (size_t i = 0; i < model->pool_count; i++)
+		for (size_t k = 0; k < model->pools[i].backend_count; k++)
+			count += (size_t)add_probe(&model->pools[i], &model->pools[i].backends[k], &probes[count]);
+	qsort(probes, count, sizeof(*probes), compare_probes);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || compare_probes(&probes[distinct - 1], &probes[i]) != 0)
+			probes[distinct++] = probes[i];
+	return distinct;
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct sl_addr));
+}
+
+size_t model_addresses(const struct model *model, struct sl_addr **ret_addresses)
+{
+	struct sl_addr *addresses;
+	size_t total = 0, count = 0, distinct = 0;
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		total += model->pools[i].backend_count;
+	addresses = calloc(total + 1, sizeof(*addresses));
+	*ret_addresses = addresses;
+	if (!addresses)
+		return 0;
+	for (size_t i = 0; i < model->pool_count; i++)
+		for (size_t k = 0; k < model->pools[i].backend_count; k++)
+			addresses[count++] = model->pools[i].backends[k].conf->address;
+	qsort(addresses, count, sizeof(*addresses), compare_addresses);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || !sl_addr_equal(&addresses[distinct - 1], &addresses[i]))
+			addresses[distinct++] = addresses[i];
+	return distinct;
+}
+
+bool model_vip_wanted(const struct model *model, const struct sl_addr *vip)
+{
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct config_service *service = model->services[i].conf;
+		const struct model_pool *pool = &model->pools[service->pool];
+		uint32_t healthy = 0;
+
+		for (size_t k = 0; k < service->listener_count; k++) {
+			if (!sl_addr_equal(&service->listeners[k].address, vip))
+				continue;
+			for (size_t b = 0; b < pool->backend_count; b++)
+				healthy += pool->backends[b].health == MODEL_UP;
+			if (!pool->known || healthy < pool->conf->min_healthy)
+				return false;
+			break;
+		}
+	}
+	return true;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const struct model_pool *const *x = a, *const *y = b;
+
+	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
+}
+
+uint64_t model_tables_checksum(const struct model *model)
+{
+	const struct model_pool **order = calloc(model->pool_count + 1, sizeof(struct model_pool *));
+	uint64_t *prints = calloc(model->pool_count + 1, sizeof(*prints));
+	uint64_t sum = 0;
+
+	for (size_t i = 0; order && i < model->pool_count; i++)
+		order[i] = &model->pools[i];
+	if (order && prints) {
+		qsort(order, model->pool_count, sizeof(*order), compare_ids);
+		for (size_t i = 0; i < model->pool_count; i++)
+			prints[i] = order[i]->fingerprint;
+		sum = sl_checksum64(prints, model->pool_count * sizeof(*prints));
+	}
+	free(order);
+	free(prints);
+	return sum;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The model against a publisher that only remembers what it was told: which facts follow from which
+ * events, and that what did not change is not stated again.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+
+#include "model.h"
+
+struct publisher {
+	struct sl_backend backend[16];
+	size_t backend_facts, table_facts, service_facts, listener_dels, backend_dels, vip_dels, pool_dels;
+	struct table *table;
+	uint64_t committed;
+};
+
+int publisher_settings(struct publisher *p, const struct sl_settings *settings)
+{
+	(void)p;
+	(void)settings;
+	return 0;
+}
+
+int publisher_neighbor(struct publisher *p, const struct sl_neighbor *neighbor, enum sl_op op)
+{
+	(void)p;
+	(void)neighbor;
+	(void)op;
+	return 0;
+}
+
+int publisher_pool(struct publisher *p, const struct sl_pool *pool, enum sl_op op)
+{
+	(void)pool;
+	p->pool_dels += op == SL_OP_DEL;
+	return 0;
+}
+
+int publisher_backend(struct publisher *p, const struct sl_backend *backend, enum sl_op op)
+{
+	p->backend_facts += op == SL_OP_PUT;
+	p->backend_dels += op == SL_OP_DEL;
+	p->backend[backend->slot] = *backend;
+	return 0;
+}
+
+int publisher_table(struct publisher *p, uint32_t pool, enum sl_table_kind kind, struct table *table)
+{
+	(void)pool;
+	(void)kind;
+	p->table_facts++;
+	table_put(p->table);
+	p->table = table_get(table);
+	return 0;
+}
+
+int publisher_service(struct publisher *p, const struct sl_service *service, enum sl_op op)
+{
+	(void)service;
+	(void)op;
+	p->service_facts++;
+	return 0;
+}
+
+int publisher_listener(struct publisher *p, const struct sl_listener *listener, enum sl_op op)
+{
+	(void)listener;
+	p->listener_dels += op == SL_OP_DEL;
+	return 0;
+}
+
+int publisher_vip(struct publisher *p, const struct sl_vip *vip, enum sl_op op)
+{
+	(void)vip;
+	p->vip_dels += op == SL_OP_DEL;
+	return 0;
+}
+
+void publisher_commit(struct publisher *p, uint64_t generation)
+{
+	p->committed = generation;
+}
+
+enum { BACKENDS = 4, ROWS = 1009 };
+
+struct fixture {
+	struct publisher publisher;
+	struct model *model;
+	struct config config[2];
+	struct config_backend backends[2][BACKENDS];
+	struct config_pool pool[2];
+	struct config_service service[2];
+	struct config_listener listener[2];
+	struct config_vip vip[2];
+	struct config_check check;
+	unsigned int empty, serving;
+};
+
+static struct sl_addr address(unsigned int last)
+{
+	return sl_addr_from_v4(htonl(0xc0000200u + last));
+}
+
+static void on_empty(void *ctx, const struct model_pool *pool)
+{
+	(void)pool;
+	((struct fixture *)ctx)->empty++;
+}
+
+static void on_serving(void *ctx, const struct model_pool *pool)
+{
+	(void)pool;
+	((struct fixture *)ctx)->serving++;
+}
+
+/* Configuration `i`: one service, one checked pool of `count` backends web1 … */
+static void fill_config(struct fixture *f, int i, size_t count)
+{
+	for (size_t b = 0; b < count; b++) {
+		f->backends[i][b] = (struct config_backend){ .address = address(21 + (unsigned int)b), .weight = 1 };
+		snprintf(f->backends[i][b].name, SL_NAME_MAX, "web%zu", b + 1);
+	}
+	f->check = (struct config_check){ .name = "web", .type = CONFIG_CHECK_TCP, .port = 80 };
+	f->pool[i] = (struct config_pool){ .name = "web", .check = 0, .check_port = 80, .table_size = ROWS,
+					   .backends = f->backends[i], .backend_count = count };
+	f->listener[i] = (struct config_listener){ .address = address(10), .port = 80, .proto = IPPROTO_TCP };
+	f->service[i] = (struct config_service){ .name = "web", .listeners = &f->listener[i], .listener_count = 1 };
+	f->vip[i] = (struct config_vip){ .address = address(10) };
+	f->config[i] = (struct config){ .checks = &f->check, .check_count = 1, .pools = &f->pool[i], .pool_count = 1,
+					.services = &f->service[i], .service_count = 1, .vips = &f->vip[i],
+					.vip_count = 1 };
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	const struct model_events events = { .ctx = f, .pool_empty = on_empty, .pool_serving = on_serving };
+	struct sl_shm_limits limits;
+
+	fill_config(f, 0, BACKENDS);
+	fill_config(f, 1, BACKENDS);
+	limits = model_limits(&f->config[0]);
+	assert_int_equal(model_create(&events, &f->model), 0);
+	assert_int_equal(model_configure(f->model, &f->config[0], 100), 0);
+	assert_int_equal(model_set_publisher(f->model, &f->publisher, &limits), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	model_destroy(f->model);
+	table_put(f->publisher.table);
+	free(f);
+	return 0;
+}
+
+static void probe(struct fixture *f, unsigned int backend, enum model_health health)
+{
+	const struct model_probe p = { .address = address(21 + backend), .port = 80, .check = 0 };
+
+	model_set_health(f->model, &p, health, "test", 200);
+}
+
+static void all_up(struct fixture *f)
+{
+	for (unsigned int b = 0; b < BACKENDS; b++)
+		probe(f, b, MODEL_UP);
+	assert_true(model_update(f->model) > 0);
+}
+
+static size_t rows_of(const struct fixture *f, uint16_t slot)
+{
+	size_t n = 0;
+
+	for (uint32_t r = 0; r < f->publisher.table->rows; r++)
+		n += f->publisher.table->row[r] == slot;
+	return n;
+}
+
+static void a_backend_without_a_result_receives_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(rows_of(f, SL_SLOT_NONE), ROWS);
+	for (int b = 0; b < BACKENDS; b++)
+		assert_int_equal(f->publisher.backend[b].state, SL_BACKEND_DOWN);
+	assert_false(model_vip_wanted(f->model, &f->vip[0].address));
+	probe(f, 2, MODEL_UP);
+	model_update(f->model);
+	assert_int_equal(rows_of(f, 2), ROWS);
+	assert_false(model_vip_wanted(f->model, &f->vip[0].address));
+}
+
+static void a_failure_moves_the_dead_share_only_and_recovery_gives_it_back(void **state)
+{
+	struct fixture *f = *state;
+	struct table *before, *during;
+
+	all_up(f);
+	before = table_get(f->publisher.table);
+	probe(f, 1, MODEL_DOWN);
+	assert_true(model_update(f->model) > 0);
+	during = f->publisher.table;
+	for (uint32_t r = 0; r < ROWS; r++)
+		if (before->row[r] == 1)
+			assert_int_not_equal(during->row[r], 1);
+		else
+			assert_int_equal(during->row[r], before->row[r]);
+	probe(f, 1, MODEL_UP);
+	assert_true(model_update(f->model) > 0);
+	assert_memory_equal(f->publisher.table->row, before->row, ROWS * 2);
+	table_put(before);
+}
+
+static void nothing_new_makes_no_generation(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t last = (all_up(f), f->publisher.committed);
+	const size_t facts = f->publisher.backend_facts;
+
+	probe(f, 0, MODEL_UP);
+	assert_int_equal(model_update(f->model), 0);
+	assert_int_equal(f->publisher.committed, last);
+	assert_int_equal(f->publisher.backend_facts, facts);
+}
+
+static void the_same_configuration_again_moves_nothing_and_keeps_health(void **state)
+{
+	struct fixture *f = *state;
+	size_t tables;
+
+	all_up(f);
+	tables = f->publisher.table_facts;
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	model_update(f->model);
+	assert_int_equal(f->publisher.table_facts, tables);
+	assert_int_equal(f->publisher.backend_dels + f->publisher.pool_dels + f->publisher.vip_dels, 0);
+	assert_int_equal(f->model->pools[0].serving, BACKENDS);
+}
+
+static void a_removed_backend_is_deleted_and_its_slot_rests(void **state)
+{
+	struct fixture *f = *state;
+
+	all_up(f);
+	fill_config(f, 1, BACKENDS - 1);
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	model_update(f->model);
+	assert_int_equal(f->publisher.backend_dels, 1);
+	assert_int_equal(rows_of(f, BACKENDS - 1), 0);
+	fill_config(f, 0, BACKENDS);
+	strcpy(f->backends[0][BACKENDS - 1].name, "newcomer");
+	assert_int_equal(model_configure(f->model, &f->config[0], 400), 0);
+	assert_int_equal(f->model->pools[0].backends[BACKENDS - 1].slot, BACKENDS);
+}
+
+static void drain_turns_new_connections_away_and_ready_gives_the_same_rows_back(void **state)
+{
+	struct fixture *f = *state;
+	struct model_override drain = { .admin = MODEL_DRAIN, .who = "test" }, ready = { .admin = MODEL_READY };
+	struct table *before;
+
+	all_up(f);
+	before = table_get(f->publisher.table);
+	assert_int_equal(model_set_override(f->model, NULL, "web3", &drain), 0);
+	model_update(f->model);
+	assert_int_equal(rows_of(f, 2), 0);
+	assert_int_equal(f->publisher.backend[2].state, SL_BACKEND_DRAINING);
+	assert_int_equal(model_set_override(f->model, "web", "web3", &ready), 0);
+	model_update(f->model);
+	assert_memory_equal(f->publisher.table->row, before->row, ROWS * 2);
+	table_put(before);
+	assert_int_equal(model_set_override(f->model, NULL, "nobody", &drain), -ENOENT);
+}
+
+static void an_override_survives_a_reload(void **state)
+{
+	struct fixture *f = *state;
+	struct model_override drain = { .admin = MODEL_DRAIN, .who = "test" };
+
+	all_up(f);
+	model_set_override(f->model, NULL, "web3", &drain);
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	model_update(f->model);
+	assert_int_equal(rows_of(f, 2), 0);
+	assert_string_equal(model_backend_word(&f->model->pools[0], &f->model->pools[0].backends[2]), "draining");
+}
+
+static void an_empty_pool_is_told_once_and_so_is_its_return(void **state)
+{
+	struct fixture *f = *state;
+
+	all_up(f);
+	assert_int_equal(f->serving, 1);
+	for (unsigned int b = 0; b < BACKENDS; b++)
+		probe(f, b, MODEL_DOWN);
+	model_update(f->model);
+	model_update(f->model);
+	assert_int_equal(f->empty, 1);
+	assert_int_equal(rows_of(f, SL_SLOT_NONE), ROWS);
+	probe(f, 0, MODEL_UP);
+	model_update(f->model);
+	assert_int_equal(f->serving, 2);
+}
+
+static void a_new_file_is_told_everything(void **state)
+{
+	struct fixture *f = *state;
+	struct sl_shm_limits limits = model_limits(&f->config[0]);
+
+	all_up(f);
+	f->publisher.backend_facts = f->publisher.table_facts = 0;
+	model_set_publisher(f->model, &f->publisher, &limits);
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(f->publisher.backend_facts, BACKENDS);
+	assert_int_equal(f->publisher.table_facts, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_backend_without_a_result_receives_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failure_moves_the_dead_share_only_and_recovery_gives_it_back, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(nothing_new_makes_no_generation, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_same_configuration_again_moves_nothing_and_keeps_health, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_removed_backend_is_deleted_and_its_slot_rests, setup, teardown),
+		cmocka_unit_test_setup_teardown(drain_turns_new_connections_away_and_ready_gives_the_same_rows_back,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(an_override_survives_a_reload, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_empty_pool_is_told_once_and_so_is_its_return, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_new_file_is_told_everything, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
