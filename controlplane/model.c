@@ -63,19 +63,29 @@ static uint32_t with_room(size_t count, uint32_t least, uint32_t most)
 	return doubled > most ? most : (uint32_t)doubled;
 }
 
-struct sl_shm_limits model_limits(const struct config *config)
+static uint32_t highest_id(const struct identity *table)
 {
-	size_t backends = 0, listeners = 0;
+	uint32_t highest = 0;
 
-	for (size_t i = 0; i < config->pool_count; i++)
-		backends += config->pools[i].backend_count;
+	for (; table; table = table->hh.next)
+		if (table->id > highest)
+			highest = table->id;
+	return highest;
+}
+
+struct sl_shm_limits model_limits(const struct model *model)
+{
+	const struct config *config = model->config;
+	size_t listeners = 0;
+
 	for (size_t i = 0; i < config->service_count; i++)
 		listeners += config->services[i].listener_count;
+	/* ids and statistics positions count, not objects: names that rest still hold theirs */
 	return (struct sl_shm_limits){
-		.services = with_room(config->service_count, 64, SL_SERVICES_MAX),
-		.pools = with_room(config->pool_count, 64, SL_POOLS_MAX),
-		.backends = with_room(backends, 1024, SL_BACKENDS_MAX),
-		.neighbors = with_room(backends, 1024, SL_NEIGHBORS_MAX),
+		.services = with_room(highest_id(model->ids.services), 64, SL_SERVICES_MAX),
+		.pools = with_room(highest_id(model->ids.pools), 64, SL_POOLS_MAX),
+		.backends = with_room(model->ids.stats_next, 1024, SL_BACKENDS_MAX),
+		.neighbors = with_room(model->neighbor_count + model->index->count, 1024, SL_NEIGHBORS_MAX),
 		.listeners = with_room(listeners, 256, SL_LISTENERS_MAX),
 		.vips = with_room(config->vip_count, 64, SL_VIPS_MAX),
 		.workers = config->boot.worker_count ? config->boot.worker_count : 1,

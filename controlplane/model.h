@@ -126,8 +126,8 @@ void model_set_keys(struct model *model, const struct sl_key *hash_key, const st
  */
 int model_configure(struct model *model, const struct config *config, uint64_t now_s);
 
-/* The capacities a file needs for `config`, with room to grow. Pure. */
-struct sl_shm_limits model_limits(const struct config *config);
+/* The capacities a file needs for what is configured now, with room to grow. */
+struct sl_shm_limits model_limits(const struct model *model);
 
 /* Distinct probes of the configuration; *ret_probes is malloc'ed, the caller frees it. Returns the count. */
 size_t model_probes(const struct model *model, struct model_probe **ret_probes);

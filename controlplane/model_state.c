@@ -178,7 +178,11 @@ static int pool_state(struct model *model, struct model_pool *pool)
 			return err;
 	}
 	pool->dirty_table = pool->dirty_backends = false;
-	pool->known = pool->known || model_pool_known(pool);
+	if (!pool->known && model_pool_known(pool)) {
+		pool->known = true;
+		if (pool->serving == 0 && model->events.pool_empty)
+			model->events.pool_empty(model->events.ctx, pool);
+	}
 	return moved | changed;
 }
 

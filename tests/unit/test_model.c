@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 
-#include "model.h"
+#include "controlplane/model.h"
 
 struct publisher {
 	struct sl_backend backend[16];
@@ -146,9 +146,9 @@ static int setup(void **state)
 
 	fill_config(f, 0, BACKENDS);
 	fill_config(f, 1, BACKENDS);
-	limits = model_limits(&f->config[0]);
 	assert_int_equal(model_create(&events, &f->model), 0);
 	assert_int_equal(model_configure(f->model, &f->config[0], 100), 0);
+	limits = model_limits(f->model);
 	assert_int_equal(model_set_publisher(f->model, &f->publisher, &limits), 0);
 	*state = f;
 	return 0;
@@ -317,7 +317,7 @@ static void an_empty_pool_is_told_once_and_so_is_its_return(void **state)
 static void a_new_file_is_told_everything(void **state)
 {
 	struct fixture *f = *state;
-	struct sl_shm_limits limits = model_limits(&f->config[0]);
+	struct sl_shm_limits limits = model_limits(f->model);
 
 	all_up(f);
 	f->publisher.backend_facts = f->publisher.table_facts = 0;

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where sluiced's parts meet: events of probes, netlink, the data plane, signals and operators reach the
+ * model; what the model makes of them reaches the data plane, the kernel and the log. One thread, one
+ * libuv loop. Each daemon_<part>.c owns the wiring of one part:
+ *   daemon.c          start, stop, timers, the order of things
+ *   daemon_config.c   reading, comparing and taking over configurations
+ *   daemon_health.c   probes → model, adoption of results from before a restart
+ *   daemon_publish.c  shared-memory file, generations, what follows APPLIED
+ *   daemon_network.c  ports, next hops, VIP addresses, steering
+ *   daemon_state.c    the state file
+ *   daemon_view.c     what the API shows and does
+ */
+#ifndef CONTROLPLANE_DAEMON_H
+#define CONTROLPLANE_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "api.h"
+#include "config.h"
+#include "dataplane_socket.h"
+#include "health.h"
+#include "log.h"
+#include "model.h"
+#include "neighbor.h"
+#include "netlink.h"
+#include "options.h"
+#include "publish_ring.h"
+#include "shm_file.h"
+#include "state_file.h"
+#include "steering.h"
+#include "vip_address.h"
+
+enum {
+	DAEMON_TICK_BUSY_MS = 2,   /* while a generation is on its way to the workers */
+	DAEMON_TICK_IDLE_MS = 40,  /* a HELLO is noticed within this */
+	DAEMON_BEAT_MS = 1000,     /* heartbeat; state file when it is due */
+	DAEMON_HOPS_WAIT_MS = 2000 /* how long a first generation waits for the MACs of healthy backends */
+};
+
+struct daemon {
+	struct options options;
+	struct log log;
+	uv_loop_t loop;
+	uv_signal_t on_hup, on_term, on_int;
+	uv_timer_t tick, beat;
+	uint64_t started_ms; /* uv_now of the start */
+	bool stopping;
+	enum exit_status status;
+
+	char runtime_dir[256]; /* <runtime-dir>/<instance> */
+	char state_dir[256];
+	char state_path[300];
+	int dir_fd;
+	int lock_fd;
+
+	struct config *config;
+	struct model *model;
+	struct state state; /* as read at start; ids move into the model */
+	bool state_dirty;
+	uint64_t state_saved_ms;
+
+	struct health *health;
+	struct health_target *targets; /* in the order of probes */
+	struct model_probe *probes;
+	size_t probe_count;
+
+	struct shm_file *shm;
+	struct publisher *publisher;
+	bool published;      /* a first generation went out */
+	bool attached;       /* a data plane said HELLO to this file and lives */
+	struct sl_hello hello;
+	uint64_t applied;    /* generation that all workers forward by */
+
+	struct netlink *netlink;
+	struct neighbors *neighbors;
+	struct steering *steering;
+	struct vip_addresses *vips;
+	struct dataplane_socket *socket;
+	struct api *api;
+};
+
+int daemon_create(const struct options *options, struct daemon **ret_daemon);
+enum exit_status daemon_run(struct daemon *daemon);
+void daemon_destroy(struct daemon *daemon);
+
+/* daemon_config.c */
+int daemon_load_config(struct daemon *d, struct config **ret_config); /* logs what is wrong */
+int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key *ret_key);
+/* SIGHUP and the API. 0, or -errno with one line in reterr; what runs keeps running then. */
+int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size);
+
+/* daemon_health.c */
+int daemon_health_start(struct daemon *d);
+int daemon_health_follow(struct daemon *d); /* the configuration changed */
+
+/* daemon_publish.c */
+int daemon_new_file(struct daemon *d); /* a new shared-memory file; everything is stated anew */
+void daemon_publish(struct daemon *d); /* model → generation, when it may */
+void daemon_beat(struct daemon *d);
+
+/* daemon_network.c */
+int daemon_network_start(struct daemon *d);
+int daemon_network_follow(struct daemon *d);
+void daemon_network_before(struct daemon *d); /* before a generation is published: what goes, goes first */
+void daemon_network_applied(struct daemon *d); /* after APPLIED: what comes, comes last */
+void daemon_network_stop(struct daemon *d);
+
+/* daemon_state.c */
+int daemon_state_read(struct daemon *d);
+void daemon_state_save(struct daemon *d);
+uint64_t daemon_boottime_s(void);
+uint64_t daemon_wall_s(void);
+
+/* daemon_view.c */
+int daemon_api_start(struct daemon *d);
+
+#endif

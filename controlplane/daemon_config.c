@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Configurations: read, compared with what runs, taken over as a whole or not at all. What is wrong in a
+ * file is printed as it stands (place, cause, remedy); the log says once what follows.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_host.h"
+#include "key_file.h"
+
+int daemon_load_config(struct daemon *d, struct config **ret_config)
+{
+	struct config_host *host = NULL;
+	struct config_errors *errors = NULL;
+	int err;
+
+	err = config_host_read(d->options.config, &host);
+	if (err < 0) {
+		log_error(&d->log, "the interfaces of this machine cannot be read", LOG_ERRNO("cause", err));
+		return err;
+	}
+	err = config_load(d->options.config, host, ret_config, &errors);
+	if (errors)
+		config_errors_print(errors, stderr);
+	config_errors_free(errors);
+	config_host_free(host);
+	return err;
+}
+
+int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key *ret_key)
+{
+	char path[sizeof(d->state_dir) + 16], reterr[512], print[KEY_FINGERPRINT_LEN + 1];
+	const char *file = config->hash_key_file;
+	int err;
+
+	if (!file) {
+		snprintf(path, sizeof(path), "%s/hash.key", d->state_dir);
+		file = path;
+	}
+	err = key_file_read(file, ret_key, reterr, sizeof(reterr));
+	if (err == -ENOENT && !config->hash_key_file) {
+		err = key_file_create(file, ret_key, reterr, sizeof(reterr));
+		if (err == 0)
+			log_info(&d->log, "made a hash key; a second balancer needs the same one", LOG_STR("file", file));
+	}
+	if (err < 0) {
+		log_error(&d->log, "no hash key", LOG_STR("cause", reterr));
+		return err;
+	}
+	key_fingerprint(ret_key, print);
+	log_info(&d->log, "hash key", LOG_STR("file", file), LOG_STR("fingerprint", print));
+	return 0;
+}
+
+static size_t backends_of(const struct config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		n += config->pools[i].backend_count;
+	return n;
+}
+
+static const struct config_pool *pool_named(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (strcmp(config->pools[i].name, name) == 0)
+			return &config->pools[i];
+	return NULL;
+}
+
+/* Backends of `old` that `new` does not have any more. */
+static size_t removed_backends(const struct config *old, const struct config *new)
+{
+	size_t removed = 0;
+
+	for (size_t i = 0; i < old->pool_count; i++) {
+		const struct config_pool *pool = pool_named(new, old->pools[i].name);
+
+		for (size_t k = 0; k < old->pools[i].backend_count; k++) {
+			size_t at = 0;
+
+			while (pool && at < pool->backend_count &&
+			       strcmp(pool->backends[at].name, old->pools[i].backends[k].name) != 0)
+				at++;
+			removed += !pool || at == pool->backend_count;
+		}
+	}
+	return removed;
+}
+
+static int check_reload(struct daemon *d, const struct config *config, char *reterr, size_t reterr_size)
+{
+	const size_t before = backends_of(d->config), removed = removed_backends(d->config, config);
+
+	if (before > 0 && removed * 100 > before * d->config->mass_removal_percent) {
+		snprintf(reterr, reterr_size,
+			 "%s: removes %zu of %zu backends, more than limits: mass-removal: %u%% allows; remove fewer at "
+			 "a time, or raise the limit with a reload of its own first", d->options.config, removed, before,
+			 d->config->mass_removal_percent);
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* `config` is checked; from here on only memory can fail. */
+static int take_over(struct daemon *d, struct config *config)
+{
+	const bool boot_changed = memcmp(&config->boot, &d->config->boot, sizeof(config->boot)) != 0;
+	struct config *old = d->config;
+	struct sl_key key;
+	int err;
+
+	if ((config->hash_key_file || old->hash_key_file) && daemon_load_key(d, config, &key) < 0)
+		return -EINVAL;
+	if (!config->hash_key_file && !old->hash_key_file)
+		key = d->model->settings.hash_key;
+	err = model_configure(d->model, config, daemon_wall_s());
+	if (err < 0)
+		return err;
+	d->config = config;
+	model_set_keys(d->model, &key, &d->model->settings.flow_key);
+	config_free(old);
+	err = daemon_health_follow(d);
+	if (err == 0)
+		err = daemon_network_follow(d);
+	if (err == 0 && boot_changed)
+		err = daemon_new_file(d);
+	if (boot_changed)
+		log_warning(&d->log, "interfaces, cores or memory changed: this applies when sluice-dp restarts");
+	d->state_dirty = true;
+	daemon_publish(d);
+	return err;
+}
+
+int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size)
+{
+	struct config *config = NULL;
+	int err = daemon_load_config(d, &config);
+
+	if (err < 0) {
+		snprintf(reterr, reterr_size, "%s: refused; the errors are in the log of sluiced, and 'sluiced --check %s' "
+			 "prints them", d->options.config, d->options.config);
+	} else {
+		err = check_reload(d, config, reterr, reterr_size);
+		if (err == 0) {
+			err = take_over(d, config);
+			if (err < 0)
+				snprintf(reterr, reterr_size, "%s: %s", d->options.config, strerror(-err));
+		}
+		if (err < 0 && d->config != config)
+			config_free(config);
+	}
+	if (err < 0)
+		log_error(&d->log, "reload refused, keeping the running configuration", LOG_STR("cause", reterr));
+	else
+		log_info(&d->log, "reloaded", LOG_STR("file", d->options.config),
+			 LOG_U64("services", d->config->service_count), LOG_U64("pools", d->config->pool_count));
+	return err;
+}

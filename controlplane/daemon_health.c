@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Probes → model. Which probes there are follows from the model; what a result means for a backend is the
+ * model's business, what it means for the data plane daemon_publish.c's.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ADOPT_INTERVALS = 10 }; /* an older result of before the restart is not believed */
+
+static enum model_health model_health_of(enum backend_status status)
+{
+	switch (status) {
+	case BACKEND_UP: return MODEL_UP;
+	case BACKEND_DOWN: return MODEL_DOWN;
+	case BACKEND_UNKNOWN: break;
+	}
+	return MODEL_UNKNOWN;
+}
+
+static void tell_model(struct daemon *d, const struct health_probe *probe)
+{
+	struct health_view view;
+
+	health_view(probe, &view);
+	for (size_t i = 0; i < d->probe_count; i++)
+		if (d->targets[i].probe == probe)
+			model_set_health(d->model, &d->probes[i], model_health_of(view.status), view.reason,
+					 daemon_wall_s());
+}
+
+static void on_change(void *ctx, const struct health_probe *probe)
+{
+	struct daemon *d = ctx;
+	struct health_view view;
+
+	health_view(probe, &view);
+	tell_model(d, probe);
+	if (view.status == BACKEND_UP)
+		log_info(&d->log, "backend is up", LOG_ADDR("address", &view.address), LOG_U64("port", view.port),
+			 LOG_STR("check", view.check), LOG_STR("result", view.reason));
+	else
+		log_warning(&d->log, "backend is down", LOG_ADDR("address", &view.address),
+			    LOG_U64("port", view.port), LOG_STR("check", view.check), LOG_STR("result", view.reason));
+	d->state_dirty = true;
+	daemon_publish(d);
+}
+
+static void on_settled(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	log_info(&d->log, "every probe has a result", LOG_U64("probes", health_count(d->health)));
+	daemon_publish(d);
+}
+
+static void on_problem(void *ctx, const struct health_probe *probe)
+{
+	struct daemon *d = ctx;
+	struct health_view view;
+
+	health_view(probe, &view);
+	log_error(&d->log, "probe cannot leave this machine; the backend keeps its state",
+		  LOG_ADDR("address", &view.address), LOG_STR("check", view.check), LOG_STR("cause", view.reason));
+}
+
+/* Results from before a restart of sluiced: of this boot, and younger than ten intervals. */
+static void adopt(struct daemon *d)
+{
+	const uint64_t now_s = daemon_boottime_s();
+	size_t adopted = 0;
+
+	for (size_t i = 0; i < d->probe_count; i++) {
+		const struct config_check *check = &d->config->checks[d->probes[i].check];
+		const uint64_t max_s = (uint64_t)check->interval_ms * ADOPT_INTERVALS / 1000 + 1;
+
+		for (size_t k = 0; k < d->state.probe_count; k++) {
+			const struct state_probe *saved = &d->state.probes[k];
+
+			if (strcmp(saved->check, check->name) != 0 || saved->port != d->probes[i].port ||
+			    !sl_addr_equal(&saved->address, &d->probes[i].address) ||
+			    saved->at_boottime_s + max_s < now_s)
+				continue;
+			health_adopt(d->health, d->targets[i].probe, saved->up ? BACKEND_UP : BACKEND_DOWN,
+				     (now_s - saved->at_boottime_s) * 1000);
+			adopted++;
+			break;
+		}
+	}
+	if (adopted > 0)
+		log_info(&d->log, "health from before the restart is believed", LOG_U64("probes", adopted));
+}
+
+int daemon_health_follow(struct daemon *d)
+{
+	struct model_probe *probes;
+	struct health_target *targets;
+	const size_t count = model_probes(d->model, &probes);
+	int err;
+
+	targets = calloc(count + 1, sizeof(*targets));
+	if (!probes || !targets) {
+		free(probes);
+		free(targets);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		targets[i] = (struct health_target){ .address = probes[i].address, .port = probes[i].port,
+						     .check = &d->config->checks[probes[i].check] };
+	err = health_set(d->health, targets, count);
+	if (err < 0) {
+		free(probes);
+		free(targets);
+		return err;
+	}
+	free(d->probes);
+	free(d->targets);
+	d->probes = probes;
+	d->targets = targets;
+	d->probe_count = count;
+	for (size_t i = 0; i < count; i++)
+		if (health_status(targets[i].probe) != BACKEND_UNKNOWN)
+			tell_model(d, targets[i].probe);
+	return 0;
+}
+
+int daemon_health_start(struct daemon *d)
+{
+	const struct health_events events = { .ctx = d, .change = on_change, .settled = on_settled,
+					      .problem = on_problem };
+	int err = health_create(&d->loop, &events, &d->health);
+
+	if (err < 0)
+		return err;
+	err = daemon_health_follow(d);
+	if (err < 0)
+		return err;
+	adopt(d);
+	for (size_t i = 0; i < d->probe_count; i++)
+		if (health_status(d->targets[i].probe) != BACKEND_UNKNOWN)
+			tell_model(d, d->targets[i].probe);
+	return 0;
+}
