@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The lab's HTTP client: one request per connection, each from a source port of the caller's choice,
- * so that a run can be predicted flow by flow. One line per request on stdout:
+ * so that a run can be predicted flow by flow. One line per request on stdout (CLOCK_MONOTONIC):
  *   <source-port> <start-ms> <latency-ms> <first word of the body, or error:WHAT>
  */
 #include <arpa/inet.h>
@@ -83,7 +83,7 @@ static void finish(struct client *client, unsigned int slot, const char *error)
 	if (!word)
 		client->failed++;
 	printf("%u %llu %llu %s%s\n", request->source_port,
-	       (unsigned long long)(request->start_ms - client->begin_ms),
+	       (unsigned long long)request->start_ms,
 	       (unsigned long long)(now_ms() - request->start_ms), word ? "" : "error:",
 	       word ? word : (error ? error : "no answer"));
 	if (request->fd >= 0)

@@ -26,12 +26,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 class Lab:
     """with Lab(...) as lab: … – everything is gone afterwards, also after an error or a signal."""
 
-    def __init__(self, build, backends=4, queues=1, checksum_offload=False, keep=False):
+    def __init__(self, build, backends=4, queues=1, checksum_offload=False):
         require_root()
         self.name = f"lab-{secrets.token_hex(3)}"
         self.folder = os.path.join(LABS, self.name)
         self.build = build
-        self.keep = keep
+        self.kept = False
         self.hosts = [f"be{number}" for number in range(1, backends + 1)]
         os.makedirs(self.folder)
         with open(os.path.join(self.folder, "owner"), "w", encoding="ascii") as owner:
@@ -55,8 +55,14 @@ class Lab:
         return self
 
     def __exit__(self, *_):
-        if not self.keep:
+        if not self.kept:
             self.close()
+
+    def keep_running(self):
+        """Leaves everything as it is when this program ends; tools/lab/clean removes it by name."""
+        self.kept = True
+        with open(os.path.join(self.folder, "kept"), "w", encoding="ascii"):
+            pass
 
     def draw(self):
         """Namespaces, legs and nginx; no Sluice yet."""
