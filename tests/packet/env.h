@@ -62,7 +62,7 @@ SL_INLINE const struct sl_vip *sl_env_vip(struct sl_env *env, const struct sl_ad
 SL_INLINE int sl_env_is_outer_source(struct sl_env *env, const struct sl_addr *src)
 {
 	for (__u32 i = 0; i < ENV_MAX && i < env->backends; i++)
-		if (sl_addr_equal(&env->backend[i].outer_src, src))
+		if (env->backend[i].outer_src.d[1] && sl_addr_equal(&env->backend[i].outer_src, src))
 			return 1;
 	return 0;
 }

@@ -29,6 +29,47 @@ SL_INLINE int sl_reply_ethernet(struct sl_packet *pkt)
 	return 1;
 }
 
+/* The sum of `len` bytes at `from`, as far as an answer can quote them; zero only when all are zero. */
+SL_INLINE __u64 sl_reply_sum(const struct sl_packet *pkt, __u32 from, __u32 len)
+{
+	__u64 sum = 0;
+
+	for (__u32 at = 0; at < SL_REPLY_QUOTE_MAX6; at += 2) {
+		const __u8 *bytes;
+		__u16 word;
+
+		if (at + 2 > len)
+			break;
+		bytes = sl_cursor(pkt, from + at, 2);
+		if (!bytes)
+			break;
+		__builtin_memcpy(&word, bytes, 2);
+		sum += word;
+	}
+	if (len & 1) { /* the last byte is the first of its word; little endian: the low one */
+		const __u8 *last = sl_cursor(pkt, from + len - 1, 1);
+
+		if (last)
+			sum += *last;
+	}
+	return sum;
+}
+
+/*
+ * The checksum of an echo reply. Of an ICMP reply that is all zeros it is ffff, which the incremental
+ * update cannot tell from zero (RFC 1624 3).
+ */
+SL_INLINE __u16 sl_reply_echo_csum(const struct sl_packet *pkt, const struct sl_icmp *icmp, __u16 first, __u16 reply)
+{
+	const __u32 behind = pkt->l4 + SL_ICMP_LEN;
+	__u16 csum = sl_csum_update(icmp->csum, first, reply);
+
+	if (sl_unlikely(!csum && !reply && !icmp->rest) &&
+	    !sl_reply_sum(pkt, behind, pkt->l3 + (__u32)pkt->ip_len - behind))
+		csum = 0xffff;
+	return csum;
+}
+
 /* Echo: type, addresses and TTL change in place; options, identification and padding stay. */
 SL_INLINE enum sl_verdict sl_reply_echo(struct sl_packet *pkt)
 {
@@ -65,7 +106,7 @@ SL_INLINE enum sl_verdict sl_reply_echo(struct sl_packet *pkt)
 	}
 	first = sl_bswap16(icmp->type << 8 | icmp->code);
 	reply = sl_bswap16((pkt->flags & SL_PKT_V6 ? SL_ICMPV6_ECHO_REPLY : SL_ICMP_ECHO_REPLY) << 8 | icmp->code);
-	csum = sl_csum_update(icmp->csum, first, reply);
+	csum = sl_reply_echo_csum(pkt, icmp, first, reply);
 	__builtin_memcpy(pkt->plan.patch, &reply, 2);
 	__builtin_memcpy(pkt->plan.patch + 2, &csum, 2);
 	pkt->plan.patch_at = pkt->l4;
@@ -124,32 +165,6 @@ SL_INLINE int sl_reply_rst(struct sl_packet *pkt)
 	return 1;
 }
 
-/* The sum of the packet's first `len` bytes from its IP header on: what an ICMP error quotes. */
-SL_INLINE __u64 sl_reply_quote_sum(const struct sl_packet *pkt, __u32 len)
-{
-	__u64 sum = 0;
-
-	for (__u32 at = 0; at < SL_REPLY_QUOTE_MAX6; at += 2) {
-		const __u8 *bytes;
-		__u16 word;
-
-		if (at + 2 > len)
-			break;
-		bytes = sl_cursor(pkt, pkt->l3 + at, 2);
-		if (!bytes)
-			break;
-		__builtin_memcpy(&word, bytes, 2);
-		sum += word;
-	}
-	if (len & 1) { /* the last byte is the first of its word; little endian: the low one */
-		const __u8 *last = sl_cursor(pkt, pkt->l3 + len - 1, 1);
-
-		if (last)
-			sum += *last;
-	}
-	return sum;
-}
-
 /* Port unreachable: as much of the packet as fits is quoted, without padding behind it. */
 SL_INLINE int sl_reply_unreachable(struct sl_packet *pkt)
 {
@@ -164,7 +179,7 @@ SL_INLINE int sl_reply_unreachable(struct sl_packet *pkt)
 		quote = pkt->ip_len;
 	if (quote > most)
 		quote = most;
-	sum = sl_csum_words(&icmp, sizeof(icmp)) + sl_reply_quote_sum(pkt, quote);
+	sum = sl_csum_words(&icmp, sizeof(icmp)) + sl_reply_sum(pkt, pkt->l3, quote);
 	if (v6)
 		sum += sl_csum_pseudo(&pkt->key.dst, &pkt->key.src, SL_PROTO_ICMPV6, SL_ICMP_LEN + quote);
 	icmp.csum = (__u16)~sl_csum_fold(sum);

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A list of cases that a cases_*.py fills."""
+
+
+class Casebook(list):
+    """Cases in the order of the file."""
+
+    def add(self, name, frame, verdict, out=None, **extra):
+        """`name` is a sentence; `out` the frame that leaves; `extra` the other keys of case.h."""
+        self.append({"name": name, "frame": frame, "verdict": verdict, "out": out, "extra": extra})
+
+    def forward(self, name, frame, out, **extra):
+        """A packet that a backend gets."""
+        self.add(name, frame, "forward", out, **extra)
