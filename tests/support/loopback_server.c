@@ -138,9 +138,9 @@ static void *accept_loop(void *arg)
 	}
 }
 
-static int listen_any(bool v6, uint16_t *ret_port)
+static int listen_somewhere(bool v6, bool any, uint16_t *ret_port)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(any ? INADDR_ANY : INADDR_LOOPBACK)};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	struct sockaddr *sa = v6 ? (struct sockaddr *)&in6 : (struct sockaddr *)&in;
 	socklen_t len = v6 ? sizeof(in6) : sizeof(in);
@@ -148,39 +148,58 @@ static int listen_any(bool v6, uint16_t *ret_port)
 
 	if (fd < 0)
 		return -1;
-	if (bind(fd, sa, len) < 0 || listen(fd, 1024) < 0 || getsockname(fd, sa, &len) < 0) {
-		close(fd);
-		return -1;
-	}
+	if (any && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0)
+		goto fail;
+	if (bind(fd, sa, len) < 0 || listen(fd, 1024) < 0 || getsockname(fd, sa, &len) < 0)
+		goto fail;
 	*ret_port = ntohs(v6 ? in6.sin6_port : in.sin_port);
 	return fd;
+fail:
+	close(fd);
+	return -1;
 }
 
-struct loopback_server *loopback_server_start(bool v6, bool forked)
+static struct loopback_server *server_create(bool v6, bool any)
 {
 	struct loopback_server *server = calloc(1, sizeof(*server));
 
 	if (server == NULL)
 		return NULL;
 	server->v6 = v6;
-	server->fd = listen_any(v6, &server->port);
-	if (server->fd < 0)
-		goto fail;
-	if (forked) {
-		server->pid = fork();
-		if (server->pid == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			server->pid = -1; /* no threads: as little load as possible */
-			accept_loop(server);
-			_exit(0);
-		}
-	} else if (pthread_create(&server->thread, NULL, accept_loop, server) != 0) {
-		goto fail;
+	server->fd = listen_somewhere(v6, any, &server->port);
+	if (server->fd < 0) {
+		free(server);
+		return NULL;
 	}
 	return server;
-fail:
-	free(server);
-	return NULL;
+}
+
+struct loopback_server *loopback_server_start(bool v6)
+{
+	struct loopback_server *server = server_create(v6, false);
+
+	if (server != NULL && pthread_create(&server->thread, NULL, accept_loop, server) != 0) {
+		close(server->fd);
+		free(server);
+		return NULL;
+	}
+	return server;
+}
+
+struct loopback_server *loopback_server_start_any(void)
+{
+	struct loopback_server *server = server_create(false, true);
+
+	if (server == NULL)
+		return NULL;
+	server->pid = fork();
+	if (server->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		server->pid = -1; /* no threads: as little load as possible */
+		accept_loop(server);
+		_exit(0);
+	}
+	return server;
 }
 
 void loopback_server_stop(struct loopback_server *server)

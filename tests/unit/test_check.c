@@ -94,7 +94,7 @@ static void a_listening_port_passes(void **unused)
 
 	(void)unused;
 	for (int v6 = 0; v6 < 2; v6++) {
-		struct loopback_server *server = loopback_server_start(v6 == 1, false);
+		struct loopback_server *server = loopback_server_start(v6 == 1);
 
 		assert_non_null(server);
 		assert_int_equal(probe_once(&check_tcp, loopback_server_address(server),
@@ -206,7 +206,7 @@ static void every_http_answer_has_its_result(void **unused)
 
 	(void)unused;
 	for (int v6 = 0; v6 < 2; v6++) {
-		struct loopback_server *server = loopback_server_start(v6 == 1, false);
+		struct loopback_server *server = loopback_server_start(v6 == 1);
 
 		assert_non_null(server);
 		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -231,7 +231,7 @@ static void every_http_answer_has_its_result(void **unused)
 
 static void a_slow_http_answer_can_be_cancelled(void **unused)
 {
-	struct loopback_server *server = loopback_server_start(false, false);
+	struct loopback_server *server = loopback_server_start(false);
 	const struct config_check check = http_check("/slow");
 
 	(void)unused;
