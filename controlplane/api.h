@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The API: HTTP with JSON on a Unix socket, served in the caller's libuv loop. It knows nothing of
+ * daemon or model: what it shows and does comes through struct api_source, which daemon_view.c fills.
+ * Routes are in api_route.c; each thing that can be shown has an api_<noun>.c. Main thread only.
+ */
+#ifndef CONTROLPLANE_API_H
+#define CONTROLPLANE_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "backend_state.h"
+#include "config.h"
+#include "sluice/abi.h"
+
+/* Strings and pointers in these stay the source's; they need to live until the call they came by returns. */
+
+struct api_status {
+	const char *node;
+	const char *instance;
+	const char *version;
+	const char *config_path;
+	uint64_t uptime_s;
+	uint64_t config_age_s;    /* since the running configuration was read */
+	uint64_t generation;      /* intended: the last one published; 0: none yet */
+	uint64_t applied;         /* by every worker */
+	uint64_t applied_lag_ms;  /* how long intended and applied have differed; 0: they do not */
+	bool datapath_attached;   /* a sluice-dp holds its lock and said HELLO */
+	uint64_t pending_probes;  /* targets without a first result */
+};
+
+struct api_service {
+	const struct config_service *conf;
+	const char *pool;
+	uint32_t backends;        /* of the pool */
+	uint32_t serving;         /* of these, that take new connections */
+	uint32_t held;            /* of these, drained or retired by a person (or weight 0): not a fault */
+	bool announced;           /* its VIPs are on the interface */
+	struct sl_counter counter;
+};
+
+struct api_backend {
+	const struct config_backend *conf;
+	const char *pool;
+	const char *state;        /* what it does now: up, down, unknown, draining, no-neighbor … */
+	const char *health;       /* what probes say: up, down, unknown */
+	const char *reason;       /* the last result in words */
+	uint64_t since_s;         /* of this health, wall clock; 0: not known */
+	uint32_t latency_us;      /* of the last probe; 0: none */
+	const char *admin;        /* ready, drain … */
+	const char *admin_who, *admin_why; /* NULL or empty: nobody said anything */
+	uint64_t admin_since_s;   /* wall clock */
+	uint32_t rows, table_rows; /* of its pool's table: its share of new connections */
+	struct sl_counter counter;
+};
+
+/* One line of `show datapath`. */
+struct api_pool {
+	const char *name;
+	uint32_t table_rows;
+	uint32_t backends, serving;
+	uint64_t table_fingerprint; /* 0: no table yet */
+};
+
+struct api_worker {
+	uint32_t index;
+	struct sl_worker_stats stats; /* a copy: the file is another process's */
+};
+
+struct api_datapath {
+	const char *kind;         /* dpdk, xdp */
+	bool attached;
+	uint64_t pid;             /* of sluice-dp; 0: not known */
+	uint64_t started_s;       /* wall clock; 0: not known */
+	uint64_t session;
+	uint64_t generation, applied;
+	uint32_t abi_major, abi_minor; /* of the file */
+	uint32_t data_abi_minor;       /* as HELLO said; 0 when not attached */
+	uint64_t key_fingerprint;      /* a one-way value of the fleet key, never the key */
+	uint64_t tables, data_tables;  /* checksum over all tables: intended, and as the data plane has it */
+	uint64_t control_beat_age_ms, data_beat_age_ms; /* UINT64_MAX: never */
+	uint32_t workers, workers_alive;
+	const struct sl_port_config *ports;
+	uint32_t port_count;
+};
+
+typedef void api_emit_service(void *arg, const struct api_service *service);
+typedef void api_emit_backend(void *arg, const struct api_backend *backend);
+typedef void api_emit_pool(void *arg, const struct api_pool *pool);
+typedef void api_emit_worker(void *arg, const struct api_worker *worker);
+
+enum { API_ERROR_MAX = 256 };
+
+/*
+ * What the API needs. Lists call `emit` once an entry, in the configuration's order. Acts return 0, or
+ * -errno and one line for a person in `reterr`: -ENOENT no such backend, -EEXIST several pools have one
+ * (pool was NULL), -EINVAL refused; anything else is an internal error.
+ */
+struct api_source {
+	void *ctx;
+	void (*status)(void *ctx, struct api_status *ret_status);
+	void (*services)(void *ctx, api_emit_service *emit, void *arg);
+	void (*backends)(void *ctx, api_emit_backend *emit, void *arg);
+	void (*pools)(void *ctx, api_emit_pool *emit, void *arg);
+	void (*workers)(void *ctx, api_emit_worker *emit, void *arg);
+	void (*datapath)(void *ctx, struct api_datapath *ret_datapath);
+	/* pool NULL: the only pool with a backend of that name. `why` may be empty. */
+	int (*set_admin)(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,
+			 const char *why, char reterr[API_ERROR_MAX]);
+	int (*reload)(void *ctx, char reterr[API_ERROR_MAX]);
+};
+
+struct api;
+
+/*
+ * Listens on `path` (mode 0660), replacing a socket left there: the caller holds the instance's lock.
+ * Returns 0 and an API in *ret_api, or -errno. `source` is copied.
+ */
+int api_create(uv_loop_t *loop, const char *path, const struct api_source *source, struct api **ret_api);
+/* Closes connections and socket. The loop must run once more so that handles close. NULL is fine. */
+void api_destroy(struct api *api);
+
+#endif
