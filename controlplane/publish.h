@@ -34,19 +34,26 @@ struct publisher_events {
 
 struct publisher;
 
-/* Facts. Each returns 0 or -ENOMEM / -ERANGE (past the file's limits: the owner makes a new file). */
+/*
+ * Facts. Each returns 0 or -ENOMEM / -ERANGE (past the file's limits: the owner makes a new file).
+ * Removals name their object; the rest of the struct does not matter. At a commit the picture must be
+ * whole: every pool has a current table of its own `rows`, whose slots have backends, and everything
+ * that is named exists. Until the commit nothing of it is sent.
+ */
 int publisher_settings(struct publisher *p, const struct sl_settings *settings);
 int publisher_neighbor(struct publisher *p, const struct sl_neighbor *neighbor, enum sl_op op);
 int publisher_pool(struct publisher *p, const struct sl_pool *pool, enum sl_op op);
 int publisher_backend(struct publisher *p, const struct sl_backend *backend, enum sl_op op);
+/* NULL: none of that kind any more. The publisher takes a reference of its own. */
 int publisher_table(struct publisher *p, uint32_t pool, enum sl_table_kind kind, struct table *table);
 int publisher_service(struct publisher *p, const struct sl_service *service, enum sl_op op);
 int publisher_listener(struct publisher *p, const struct sl_listener *listener, enum sl_op op);
 int publisher_vip(struct publisher *p, const struct sl_vip *vip, enum sl_op op);
 
-/* Everything stated since the last commit belongs to `generation` (or, unsent, to the next one). */
+/* What is stated now is `generation`, which rises (what is unsent of the last one becomes part of it). */
 void publisher_commit(struct publisher *p, uint64_t generation);
-/* Fills what room there is, takes what came back. Returns true while something is still unsent. */
+/* Fills what room there is, takes what came back. Returns true while something waits for room: pump again
+ * soon. False: all is sent, or nobody is attached. */
 bool publisher_pump(struct publisher *p);
 /* The last generation that the datapath confirmed; 0: none. */
 uint64_t publisher_applied(const struct publisher *p);

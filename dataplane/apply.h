@@ -6,6 +6,7 @@
 #ifndef DATAPLANE_APPLY_H
 #define DATAPLANE_APPLY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dataplane/snapshot.h"
@@ -21,9 +22,22 @@ int apply_create(const struct sl_shm_limits *limits, const struct dp_allocator *
 void apply_destroy(struct apply *apply);
 /*
  * Takes one record whose session, sequence and checksum hold. `table` are the bytes of a TABLE record,
- * copied to private memory (NULL otherwise). Fills *ret_result.
+ * copied to private memory (NULL otherwise). Fills *ret_result. Until a RESET, and again after a
+ * rejection, records are passed over; a COMMIT among them is rejected, since its generation is lost.
  */
 void apply_record(struct apply *apply, const struct sl_record *record, const uint16_t *table,
 		  struct apply_result *ret_result);
+/* Forgets what was stated, as a rejection does: a record before this one was unsound. */
+void apply_void(struct apply *apply);
+/* True while records are passed over until the next RESET. */
+bool apply_waits(const struct apply *apply);
+
+/* Takes one record (type, op and payload filled in) and, for a TABLE, its rows. 0 or -errno, which ends it. */
+typedef int (*apply_emit)(void *ctx, const struct sl_record *record, const uint16_t *table);
+/*
+ * States everything committed again, RESET first, COMMIT last. Returns 0, what `emit` returned, or
+ * -ENOENT when nothing is committed or a generation is half stated.
+ */
+int apply_dump(const struct apply *apply, apply_emit emit, void *ctx);
 
 #endif

@@ -19,6 +19,7 @@
 #ifndef SLUICE_ABI_H
 #define SLUICE_ABI_H
 
+#include "core/hash.h"
 #include "limits.h"
 #include "tables.h"
 #include "types.h"
@@ -115,7 +116,7 @@ struct sl_shm_live {
 	__u64 data_pid;
 	__u64 data_generation;                /* last generation every worker forwards by */
 	__u64 data_started_ns;                /* CLOCK_REALTIME */
-	__u64 data_tables;                    /* sl_checksum64 over the current rows of all pools, ascending id */
+	__u64 data_tables;                    /* sum of sl_table_term() over all pools: equal tables, equal sums */
 	__u64 data_workers_alive;             /* workers whose loop made progress in the last second */
 	__u64 zero[2];
 };
@@ -160,9 +161,14 @@ struct sl_table_put {
 	__u64 checksum;  /* sl_checksum64 of the bytes */
 };
 
+/* The arena's bytes up to here belong to nobody any more, whatever became of their records. */
+struct sl_reset {
+	__u64 arena_position;
+};
+
 struct sl_commit {
-	__u64 generation; /* never 0, rises by at least 1 */
-	__u64 records;    /* records of this generation, COMMIT not counted: a lost one is noticed */
+	__u64 generation; /* never 0; rises, except that a full replay may state the same one again */
+	__u64 records;    /* since the last RESET or COMMIT, neither counted: a lost one is noticed */
 };
 
 struct sl_hello {
@@ -182,7 +188,7 @@ enum sl_reject_reason {
 	SL_REJECT_TYPE,      /* unknown type, operation or enum value */
 	SL_REJECT_RANGE,     /* an id, size or count past the file's limits */
 	SL_REJECT_REFERENCE, /* names an object that does not exist at COMMIT */
-	SL_REJECT_TABLE,     /* table bytes torn, out of the arena, or naming a slot that the pool lacks */
+	SL_REJECT_TABLE,     /* table missing, torn, out of the arena, or naming a slot that the pool lacks */
 	SL_REJECT_MEMORY,    /* no memory for the snapshot */
 	SL_REJECT_COUNT,
 };
@@ -208,6 +214,7 @@ union sl_payload {
 	struct sl_service service;
 	struct sl_listener listener;
 	struct sl_vip vip;
+	struct sl_reset reset;
 	struct sl_commit commit;
 	struct sl_hello hello;
 	struct sl_applied applied;
@@ -239,7 +246,7 @@ struct sl_ring {
 
 struct sl_counter {
 	__u64 packets;
-	__u64 bytes; /* of the frames as received, without FCS */
+	__u64 bytes; /* of the frames as received, without padding and FCS */
 };
 
 /* Counters of one worker; sluice-dp adds, nobody resets. Cycles are TSC ticks. */
@@ -273,6 +280,17 @@ SL_INLINE __u64 sl_stats_block_size(const struct sl_shm_limits *limits)
 		      sizeof(struct sl_counter) * ((__u64)limits->services + limits->backends);
 
 	return (bytes + SL_SHM_PAGE - 1) & ~(__u64)(SL_SHM_PAGE - 1);
+}
+
+/*
+ * One pool's part of the tables' fingerprint: a sum, so that one changed table of ten thousand costs
+ * one term. `rows_checksum` is sl_checksum64 of its current rows.
+ */
+SL_INLINE __u64 sl_table_term(__u32 pool, __u32 rows, __u64 rows_checksum)
+{
+	const __u64 term[2] = { (__u64)pool << 32 | rows, rows_checksum };
+
+	return sl_checksum64(term, sizeof(term));
 }
 
 _Static_assert(sizeof(union sl_payload) == 88, "a record is two cache lines");

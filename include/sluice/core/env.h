@@ -47,7 +47,8 @@ SL_INLINE int sl_env_reply_allowed(struct sl_env *env);
  * frame is then as before. Not called when there is nothing to do (sl_room in forward.h).
  */
 SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt);
-/* Counts the packet under its verdict and, where set, its service and backend. Called once a packet. */
+/* Counts the packet under its verdict, its service where set, and its backend when it is forwarded. Called
+ * once a packet. */
 SL_INLINE void sl_env_count(struct sl_env *env, const struct sl_packet *pkt, enum sl_verdict verdict);
 
 #endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The forwarding core's way to a snapshot: the functions that include/sluice/core/env.h demands, used
+ * unchanged by the worker, the simulator and `explain`. Only sl_env_room() is left to the home, which
+ * knows its buffers: it keeps struct sl_env as the first member of its own. One env a worker, in its private memory. Counts
+ * go to arrays that the owner gives (in sluice-dp the worker's own; the manager copies them to the
+ * shared file); NULL arrays mean that nobody counts.
+ */
+#ifndef DATAPLANE_ENV_H
+#define DATAPLANE_ENV_H
+
+#include "dataplane/snapshot_layout.h"
+#include "sluice/core/env.h"
+
+struct sl_env {
+	const struct snapshot *snapshot; /* never NULL: &snapshot_empty at first; loaded once a burst */
+	const struct sl_port *ports;
+	uint32_t port_count;
+	uint32_t service_count;          /* entries of `services` */
+	uint32_t backend_count;          /* entries of `backends` */
+	uint64_t now_ns;                 /* set once a burst */
+	uint64_t reply_due_ns;           /* when the answers given so far are paid for */
+	struct sl_worker_stats *stats;   /* NULL: not counted; the same for the next two */
+	struct sl_counter *services;     /* by sl_service.id */
+	struct sl_counter *backends;     /* by sl_backend.stats */
+};
+
+enum { ENV_REPLY_BURST_NS = 125000000 }; /* answers of an eighth of a second may come at once */
+
+SL_INLINE const struct sl_service *env_listener(const struct snapshot_services *services,
+						const struct sl_addr *dst, __be16 port, __u8 proto)
+{
+	uint32_t at = snapshot_hash(dst, (uint32_t)port << 8 | proto) & services->mask;
+
+	for (;;) { /* at most half full: an empty slot ends it */
+		const struct snapshot_listener *slot = &services->slot[at];
+
+		if (sl_addr_equal(&slot->addr, dst) && slot->port == port && slot->proto == proto)
+			return &slot->service;
+		if (snapshot_addr_is_zero(&slot->addr))
+			return NULL;
+		at = (at + 1) & services->mask;
+	}
+}
+
+SL_INLINE const struct sl_service *sl_env_service(struct sl_env *env, const struct sl_addr *dst, __be16 port,
+						  __u8 proto)
+{
+	const struct snapshot_services *services = env->snapshot->services;
+	const struct sl_service *service;
+
+	if (snapshot_addr_is_zero(dst)) /* would match an empty slot */
+		return NULL;
+	service = env_listener(services, dst, port, proto);
+	if (service == NULL && services->any_port > 0)
+		service = env_listener(services, dst, 0, proto);
+	return service;
+}
+
+SL_INLINE const struct sl_vip *sl_env_vip(struct sl_env *env, const struct sl_addr *dst)
+{
+	const struct snapshot_vips *vips = env->snapshot->vips;
+	uint32_t at = snapshot_hash(dst, 0) & vips->mask;
+
+	for (;;) {
+		const struct sl_vip *vip = &vips->slot[at];
+
+		if (snapshot_addr_is_zero(&vip->addr))
+			return NULL;
+		if (sl_addr_equal(&vip->addr, dst))
+			return vip;
+		at = (at + 1) & vips->mask;
+	}
+}
+
+SL_INLINE int sl_env_is_outer_source(struct sl_env *env, const struct sl_addr *src)
+{
+	const struct snapshot_sources *sources = env->snapshot->sources;
+	uint32_t at = snapshot_hash(src, 0) & sources->mask;
+
+	for (;;) {
+		if (snapshot_addr_is_zero(&sources->slot[at]))
+			return 0;
+		if (sl_addr_equal(&sources->slot[at], src))
+			return 1;
+		at = (at + 1) & sources->mask;
+	}
+}
+
+SL_INLINE const struct snapshot_pool *env_pool_of(const struct sl_pool *pool)
+{
+	return (const struct snapshot_pool *)((const char *)pool - offsetof(struct snapshot_pool, pool));
+}
+
+SL_INLINE const struct sl_pool *sl_env_pool(struct sl_env *env, __u32 pool)
+{
+	const struct snapshot *snapshot = env->snapshot;
+
+	if (sl_unlikely(pool >= snapshot->pool_count) || sl_unlikely(snapshot->pool[pool] == NULL))
+		return NULL;
+	return &snapshot->pool[pool]->pool;
+}
+
+SL_INLINE __u16 sl_env_row(struct sl_env *env, const struct sl_pool *pool, __u32 row)
+{
+	(void)env;
+	return env_pool_of(pool)->current[row];
+}
+
+SL_INLINE const struct sl_backend *sl_env_backend(struct sl_env *env, const struct sl_pool *pool, __u16 slot)
+{
+	const struct sl_backend *backend;
+
+	(void)env;
+	if (sl_unlikely(slot >= pool->slots))
+		return NULL;
+	backend = &env_pool_of(pool)->backend[slot];
+	return sl_likely(backend->slot == slot) ? backend : NULL;
+}
+
+SL_INLINE const struct sl_neighbor *sl_env_neighbor(struct sl_env *env, __u32 neighbor)
+{
+	const struct snapshot_neighbors *neighbors = env->snapshot->neighbors;
+
+	if (sl_unlikely(neighbor >= neighbors->count) || sl_unlikely(neighbors->neighbor[neighbor].id != neighbor))
+		return NULL;
+	return &neighbors->neighbor[neighbor];
+}
+
+SL_INLINE const struct sl_port *sl_env_port(struct sl_env *env, __u16 port)
+{
+	return sl_likely(port < env->port_count) ? &env->ports[port] : NULL;
+}
+
+SL_INLINE const struct sl_settings *sl_env_settings(struct sl_env *env)
+{
+	return &env->snapshot->settings;
+}
+
+/* Connections are not remembered yet: rows carry no LOOK, and what selects is the table alone. */
+SL_INLINE __u16 sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt)
+{
+	(void)env;
+	(void)pkt;
+	return SL_SLOT_NONE;
+}
+
+SL_INLINE void sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot)
+{
+	(void)env;
+	(void)pkt;
+	(void)slot;
+}
+
+SL_INLINE __u64 sl_env_now(struct sl_env *env)
+{
+	return env->now_ns;
+}
+
+/* Virtual scheduling (GCRA): one clock instead of a bucket to refill, no division. */
+SL_INLINE int sl_env_reply_allowed(struct sl_env *env)
+{
+	const uint64_t cost_ns = env->snapshot->reply_cost_ns;
+
+	if (cost_ns == 0)
+		return 0;
+	if (env->reply_due_ns < env->now_ns)
+		env->reply_due_ns = env->now_ns;
+	if (env->reply_due_ns - env->now_ns > ENV_REPLY_BURST_NS)
+		return 0;
+	env->reply_due_ns += cost_ns;
+	return 1;
+}
+
+SL_INLINE void env_add(struct sl_counter *counters, uint32_t count, uint32_t at, uint32_t bytes)
+{
+	if (counters == NULL || sl_unlikely(at >= count))
+		return;
+	counters[at].packets++;
+	counters[at].bytes += bytes;
+}
+
+/* Bytes as received, without padding: the frame may have been rewritten since. */
+SL_INLINE void sl_env_count(struct sl_env *env, const struct sl_packet *pkt, enum sl_verdict verdict)
+{
+	const uint32_t bytes = (uint32_t)pkt->l3 + pkt->ip_len;
+
+	if (env->stats != NULL)
+		env->stats->verdict[verdict]++;
+	if (pkt->service != NULL)
+		env_add(env->services, env->service_count, pkt->service->id, bytes);
+	if (pkt->backend != NULL && verdict == SL_VERDICT_FORWARD) /* a backend's packets are those it was sent */
+		env_add(env->backends, env->backend_count, pkt->backend->stats, bytes);
+}
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Lifetime of snapshots and of their parts, and the places of entries in their hash indexes. What goes
+ * into them is apply_commit.c's business. Manager thread only, but for reading.
+ */
+#include "dataplane/snapshot_layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *malloc_alloc(void *ctx, size_t size, size_t align)
+{
+	void *memory;
+
+	(void)ctx;
+	if (posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, size) != 0)
+		return NULL;
+	return memset(memory, 0, size);
+}
+
+static void malloc_free(void *ctx, void *memory)
+{
+	(void)ctx;
+	free(memory);
+}
+
+const struct dp_allocator dp_allocator_malloc = { NULL, malloc_alloc, malloc_free };
+
+static const struct snapshot_services services_empty = { .refs = 1, .slot = { { .port = 0 } } };
+static const struct snapshot_vips vips_empty = { .refs = 1, .slot = { { .otherwise = 0 } } };
+static const struct snapshot_sources sources_empty = { .refs = 1, .slot = { { .d = { 0, 0 } } } };
+static const struct snapshot_neighbors neighbors_empty = { .refs = 1 };
+
+const struct snapshot snapshot_empty = {
+	.services = &services_empty,
+	.vips = &vips_empty,
+	.neighbors = &neighbors_empty,
+	.sources = &sources_empty,
+};
+
+/* Slots for `entries` at most half full; a power of two. */
+static uint32_t index_slots(size_t entries)
+{
+	uint32_t slots = 8;
+
+	while (slots < entries * 2)
+		slots *= 2;
+	return slots;
+}
+
+struct snapshot_rows *snapshot_rows_alloc(const struct dp_allocator *allocator, uint32_t rows)
+{
+	struct snapshot_rows *part =
+		allocator->alloc(allocator->ctx, sizeof(*part) + (size_t)rows * sizeof(part->row[0]), 64);
+
+	if (part == NULL)
+		return NULL;
+	part->refs = 1;
+	part->rows = rows;
+	return part;
+}
+
+void snapshot_rows_put(const struct dp_allocator *allocator, struct snapshot_rows *rows)
+{
+	if (rows != NULL && --rows->refs == 0)
+		allocator->free(allocator->ctx, rows);
+}
+
+struct snapshot_pool *snapshot_pool_alloc(const struct dp_allocator *allocator, const struct sl_pool *pool)
+{
+	struct snapshot_pool *part = allocator->alloc(
+		allocator->ctx, sizeof(*part) + (size_t)pool->slots * sizeof(part->backend[0]), 64);
+
+	if (part == NULL)
+		return NULL;
+	part->refs = 1;
+	part->pool = *pool;
+	for (uint32_t slot = 0; slot < pool->slots; slot++)
+		part->backend[slot].slot = SL_SLOT_NONE;
+	return part;
+}
+
+void snapshot_pool_put(const struct dp_allocator *allocator, const struct snapshot_pool *pool)
+{
+	struct snapshot_pool *part = (struct snapshot_pool *)pool;
+
+	if (part == NULL || --part->refs > 0)
+		return;
+	for (int kind = 0; kind < SL_TABLE_KIND_COUNT; kind++)
+		snapshot_rows_put(allocator, part->table[kind]);
+	allocator->free(allocator->ctx, part);
+}
+
+struct snapshot_services *snapshot_services_alloc(const struct dp_allocator *allocator, size_t listeners)
+{
+	const uint32_t slots = index_slots(listeners);
+	struct snapshot_services *part =
+		allocator->alloc(allocator->ctx, sizeof(*part) + slots * sizeof(part->slot[0]), 64);
+
+	if (part == NULL)
+		return NULL;
+	part->refs = 1;
+	part->mask = slots - 1;
+	return part;
+}
+
+struct snapshot_vips *snapshot_vips_alloc(const struct dp_allocator *allocator, size_t vips)
+{
+	const uint32_t slots = index_slots(vips);
+	struct snapshot_vips *part = allocator->alloc(allocator->ctx, sizeof(*part) + slots * sizeof(part->slot[0]), 64);
+
+	if (part == NULL)
+		return NULL;
+	part->refs = 1;
+	part->mask = slots - 1;
+	return part;
+}
+
+struct snapshot_sources *snapshot_sources_alloc(const struct dp_allocator *allocator, size_t sources)
+{
+	const uint32_t slots = index_slots(sources);
+	struct snapshot_sources *part =
+		allocator->alloc(allocator->ctx, sizeof(*part) + slots * sizeof(part->slot[0]), 64);
+
+	if (part == NULL)
+		return NULL;
+	part->refs = 1;
+	part->mask = slots - 1;
+	return part;
+}
+
+struct snapshot_neighbors *snapshot_neighbors_alloc(const struct dp_allocator *allocator, uint32_t count)
+{
+	struct snapshot_neighbors *part =
+		allocator->alloc(allocator->ctx, sizeof(*part) + (size_t)count * sizeof(part->neighbor[0]), 64);
+
+	if (part == NULL)
+		return NULL;
+	part->refs = 1;
+	part->count = count;
+	return part;
+}
+
+struct snapshot_listener *snapshot_services_slot(struct snapshot_services *services, const struct sl_addr *addr,
+						 __be16 port, uint8_t proto)
+{
+	uint32_t at = snapshot_hash(addr, (uint32_t)port << 8 | proto) & services->mask;
+
+	for (;;) {
+		struct snapshot_listener *slot = &services->slot[at];
+
+		if (snapshot_addr_is_zero(&slot->addr) ||
+		    (sl_addr_equal(&slot->addr, addr) && slot->port == port && slot->proto == proto))
+			return slot;
+		at = (at + 1) & services->mask;
+	}
+}
+
+struct sl_vip *snapshot_vips_slot(struct snapshot_vips *vips, const struct sl_addr *addr)
+{
+	uint32_t at = snapshot_hash(addr, 0) & vips->mask;
+
+	while (!snapshot_addr_is_zero(&vips->slot[at].addr) && !sl_addr_equal(&vips->slot[at].addr, addr))
+		at = (at + 1) & vips->mask;
+	return &vips->slot[at];
+}
+
+struct sl_addr *snapshot_sources_slot(struct snapshot_sources *sources, const struct sl_addr *addr)
+{
+	uint32_t at = snapshot_hash(addr, 0) & sources->mask;
+
+	while (!snapshot_addr_is_zero(&sources->slot[at]) && !sl_addr_equal(&sources->slot[at], addr))
+		at = (at + 1) & sources->mask;
+	return &sources->slot[at];
+}
+
+uint64_t snapshot_generation(const struct snapshot *snapshot)
+{
+	return snapshot->generation;
+}
+
+uint64_t snapshot_tables_checksum(const struct snapshot *snapshot)
+{
+	return snapshot->tables_checksum;
+}
+
+/* A part that all snapshots of one state share: refs is its first member. */
+static void part_put(const struct dp_allocator *allocator, const void *part)
+{
+	uint32_t *refs = (uint32_t *)part;
+
+	if (refs != NULL && --*refs == 0)
+		allocator->free(allocator->ctx, refs);
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	const struct dp_allocator *allocator;
+
+	if (snapshot == NULL || snapshot == &snapshot_empty)
+		return;
+	allocator = snapshot->allocator;
+	for (uint32_t id = 0; id < snapshot->pool_count; id++)
+		snapshot_pool_put(allocator, snapshot->pool[id]);
+	part_put(allocator, snapshot->services);
+	part_put(allocator, snapshot->vips);
+	part_put(allocator, snapshot->neighbors);
+	part_put(allocator, snapshot->sources);
+	allocator->free(allocator->ctx, snapshot);
+}
