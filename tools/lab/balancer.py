@@ -19,23 +19,24 @@ class Balancer:
         self.config_path = os.path.join(lab.folder, "sluice.yaml")
         self.sluiced = None
         self.dp = None
+        self.hugepages = False
 
     @property
     def namespace(self):
         return self.lab.network.namespace("lb")
 
     def configure(self, family=4, mode="l2", weights=None, hosts=None, check="http", when_empty="reject",
-                  services=None, extra=""):
+                  services=None, port=None, dpdk="", dpdk_workers=None, extra=""):
         """
         Writes the configuration: one pool of the lab's backends behind VIP port 80. `services` replaces
-        the list of services, `extra` adds top-level text.
+        the list of services, `port` the interface, `dpdk` adds to that map, `extra` adds top-level text.
         """
         hosts = hosts or self.lab.hosts
         weights = weights or [1] * len(hosts)
-        workers = list(range(self.queues))
+        workers = dpdk_workers or list(range(self.queues))
         lines = [
-            f'interfaces: ["af_xdp:{LB_PORT}"]',
-            f"dpdk: {{workers: {workers}, hugepages: false, poll: adaptive}}",
+            f'interfaces: ["{port or "af_xdp:" + LB_PORT}"]',
+            f"dpdk: {{workers: {workers}, hugepages: {'true' if self.hugepages else 'false'}, poll: adaptive{dpdk}}}",
             f"hash-key-file: {self.key_file()}",
             "checks:",
             f"  web: {check_text(check)}",
@@ -69,11 +70,18 @@ class Balancer:
             "sluiced", self.namespace)
         return self.sluiced
 
-    def start_dp(self, *more):
+    def start_dp(self, *more, prefix=()):
+        """`prefix` runs it through another program, such as setpriv."""
         self.dp = self.lab.recorder.start(
-            [self.lab.program("sluice-dp"), "--instance", self.lab.name, "--no-huge", *more],
+            [*prefix, self.lab.program("sluice-dp"), "--instance", self.lab.name,
+             *([] if self.hugepages else ["--no-huge"]), *more],
             "sluice-dp", self.namespace)
         return self.dp
+
+    def runtime_dir(self):
+        """Where this instance's shared memory and sockets are, once sluiced has made it."""
+        return next((path for path in (f"/run/sluice/{self.lab.name}", f"/dev/shm/sluice/{self.lab.name}")
+                     if os.path.isdir(path)), None)
 
     def start(self, **config):
         """Configuration, both daemons, and the first answer through the VIP."""
@@ -103,8 +111,38 @@ class Balancer:
         return json.loads(self.ctl("--json", *argv).stdout)
 
     def backend_states(self):
-        """{backend: effective state} as sluicectl shows it."""
-        return {backend["name"]: backend["state"] for backend in self.ctl_json("show", "backends")}
+        """{backend: effective state} as sluicectl shows it; empty while it does not answer."""
+        done = self.ctl("--json", "show", "backends", check=False)
+        rows = json.loads(done.stdout)["backends"] if done.returncode == 0 else []
+        return {row["name"]: row["state"] for row in rows}
+
+    def verdicts(self):
+        return {row["verdict"]: row["packets"] for row in self.ctl_json("show", "verdicts")["verdicts"]}
+
+    def generation(self):
+        """The generation that every worker forwards by."""
+        return self.ctl_json("show", "datapath")["applied_generation"]
+
+    def wait_applied(self, timeout=10):
+        """Until the data plane forwards by what sluiced published last."""
+        def applied():
+            done = self.ctl("--json", "show", "datapath", check=False)
+            if done.returncode != 0:
+                return False
+            shown = json.loads(done.stdout)
+            return shown["generation"] and shown["generation"] == shown["applied_generation"]
+        wait_for(applied, timeout, "sluice-dp applies the last generation", 0.1)
+
+    def reload_and_wait(self):
+        """`sluicectl reload`, until the data plane forwards by it."""
+        self.ctl("reload")
+        self.wait_applied()
+
+    def wait_all_up(self, count=None, timeout=15):
+        """Every backend is up, and the data plane knows it."""
+        count = count or len(self.lab.hosts)
+        wait_for(lambda: list(self.backend_states().values()) == ["up"] * count, timeout, "all backends are up", 0.1)
+        self.wait_applied()
 
     def wait_state(self, host, state, timeout=15):
         wait_for(lambda: self.backend_states().get(host) == state, timeout, f"{host} becomes {state}", 0.1)

@@ -113,7 +113,7 @@ def errors(answers):
     return [answer for answer in answers if answer.result.startswith("error:")]
 
 
-def predicted(lab, config_path, flows, proto=6, vip_port=80, scenario=None):
-    """What sluice-sim says for these flows: {(client, source port): backend}."""
+def predicted(lab, config_path, flows, family=4, states=None):
+    """What sluice-sim says for these TCP flows to the VIP's port 80: {(client, source port): backend}."""
     from simulate import simulate      # only where a simulator is built
-    return simulate(lab, config_path, flows, proto, vip_port, scenario, run)
+    return simulate(lab, config_path, flows, family, states or {})
