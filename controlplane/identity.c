@@ -172,7 +172,7 @@ int identities_backend(struct identities *ids, struct identity *pool, const char
 		       struct identity **ret)
 {
 	const bool known = find(pool->children, name) != NULL;
-	uint32_t stats;
+	uint32_t stats = 0;
 	int err;
 
 	if (!known) {
