@@ -16,7 +16,8 @@ enum {
 /* True for a neighbour discovery message: the kernel answers for the address. */
 SL_INLINE int is_neighbor_discovery(const struct sl_packet *pkt, const struct sl_ipv6 *ip)
 {
-	const struct sl_icmp *icmp = (const struct sl_icmp *)sl_cursor(pkt, pkt->l3 + SL_IPV6_LEN, SL_ICMP_LEN);
+	const struct sl_icmp *icmp =
+		(const struct sl_icmp *)sl_cursor(pkt, pkt->l3 + SL_IPV6_LEN, SL_ICMP_LEN);
 
 	return ip->next == SL_PROTO_ICMPV6 && icmp && icmp->type >= ND_FIRST && icmp->type <= ND_LAST;
 }
@@ -115,7 +116,8 @@ int xsk_def_prog(struct xdp_md *ctx)
 	if (!is_ours(ctx))
 		return counted(SL_STEERING_PASSED, XDP_PASS);
 	action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
-	return counted(action == XDP_REDIRECT ? SL_STEERING_REDIRECTED : SL_STEERING_DROPPED_NO_SOCKET, (int)action);
+	return counted(action == XDP_REDIRECT ? SL_STEERING_REDIRECTED : SL_STEERING_DROPPED_NO_SOCKET,
+		       (int)action);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

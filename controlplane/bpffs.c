@@ -39,7 +39,8 @@ int bpffs_mount(const char *bpffs, bool *ret_private, struct error_text *reterr)
 	if (mount("bpf", bpffs, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0) {
 		err = -errno;
 		return error_text_set(reterr, err,
-				      "%s: no BPF file system there, and mounting one failed: %s; run as root: mount -t bpf bpf %s",
+				      "%s: no BPF file system there, and mounting one failed: %s; run as "
+				      "root: mount -t bpf bpf %s",
 				      bpffs, strerror(-err), bpffs);
 	}
 	*ret_private = in_private_mounts();

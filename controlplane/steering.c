@@ -52,7 +52,8 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 	return 0;
 }
 
-static void pin_path(const struct steering *steering, const char *ifname, const char *object, char path[static PATH_MAX])
+static void pin_path(const struct steering *steering, const char *ifname, const char *object,
+		     char path[static PATH_MAX])
 {
 	char name[IF_NAMESIZE];
 
@@ -64,7 +65,7 @@ static void pin_path(const struct steering *steering, const char *ifname, const 
 /* Removes the pins of one interface, link first, so that what detaches the program comes before its maps. */
 static void unpin(const struct steering *steering, const char *ifname)
 {
-	static const char *const objects[] = { "link", "xsks_map", "counters" };
+	static const char *const objects[] = {"link", "xsks_map", "counters"};
 	char path[PATH_MAX];
 	size_t i;
 
@@ -76,7 +77,7 @@ static void unpin(const struct steering *steering, const char *ifname)
 	rmdir(path);
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------- */
+/* ---- loading ------------------------------------------------------------------------------------ */
 
 /* Makes `map` of the object use what is pinned at `path`; *ret_fd is the caller's. */
 static int use_pinned(struct bpf_map *map, const char *path, int *ret_fd, struct error_text *reterr)
@@ -85,8 +86,10 @@ static int use_pinned(struct bpf_map *map, const char *path, int *ret_fd, struct
 
 	fd = steering_map_open(path, map);
 	if (fd < 0)
-		return error_text_set(reterr, fd, "%s: cannot open or make the BPF map: %s%s", path, strerror(-fd),
-				      fd == -EPERM ? "; sluiced needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root" : "");
+		return error_text_set(
+			reterr, fd, "%s: cannot open or make the BPF map: %s%s", path, strerror(-fd),
+			fd == -EPERM ? "; sluiced needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root"
+				     : "");
 	err = bpf_map__reuse_fd(map, fd);
 	if (err < 0) {
 		close(fd);
@@ -110,13 +113,15 @@ static int load(struct sluice_bpf *object, const char *verifier_log, struct erro
 		return 0;
 	if (err == -EPERM)
 		return error_text_set(reterr, err,
-				      "the steering program: not permitted to load it; sluiced needs CAP_BPF, CAP_NET_ADMIN and "
+				      "the steering program: not permitted to load it; sluiced needs "
+				      "CAP_BPF, CAP_NET_ADMIN and "
 				      "CAP_PERFMON, or root");
-	return error_text_set(reterr, err, "the steering program: the kernel refuses it: %s; %s", strerror(-err),
-			      len > shown ? verifier_log + len - shown : verifier_log);
+	return error_text_set(reterr, err, "the steering program: the kernel refuses it: %s; %s",
+			      strerror(-err), len > shown ? verifier_log + len - shown : verifier_log);
 }
 
-/* Loads a program for `ifname` over the pinned maps. The caller destroys *ret_object; the counters are port's. */
+/* Loads a program for `ifname` over the pinned maps. The caller destroys *ret_object; the counters are
+ * port's. */
 static int load_for(const struct steering *steering, struct steered *port, struct sluice_bpf **ret_object,
 		    struct error_text *reterr)
 {
@@ -130,7 +135,8 @@ static int load_for(const struct steering *steering, struct steered *port, struc
 	opts.kernel_log_buf = verifier_log;
 	object = sluice_bpf__open_opts(&opts);
 	if (!object) {
-		err = error_text_set(reterr, -errno, "the steering program cannot be opened: %s", strerror(errno));
+		err = error_text_set(reterr, -errno, "the steering program cannot be opened: %s",
+				     strerror(errno));
 		goto free_log;
 	}
 	err = bpf_map__reuse_fd(object->maps.vips, steering->vips_fd);
@@ -160,7 +166,7 @@ free_log:
 	return err;
 }
 
-/* ---- the interface -------------------------------------------------------------------------------------- */
+/* ---- the interface ------------------------------------------------------------------------------ */
 
 static struct steered *find(struct steering *steering, const char *ifname)
 {
@@ -182,8 +188,8 @@ static void close_port(struct steered *port)
 }
 
 /* Adopts or attaches; `port` gets its descriptors. */
-static int steer(struct steering *steering, struct steered *port, enum steering_attach_mode mode, bool *ret_adopted,
-		 struct error_text *reterr)
+static int steer(struct steering *steering, struct steered *port, enum steering_attach_mode mode,
+		 bool *ret_adopted, struct error_text *reterr)
 {
 	struct sluice_bpf *object = NULL;
 	char path[PATH_MAX];
@@ -209,12 +215,12 @@ static int steer(struct steering *steering, struct steered *port, enum steering_
 	if (*ret_adopted) {
 		err = bpf_link_update(port->link_fd, program_fd, NULL);
 		if (err < 0)
-			error_text_set(reterr, err, "%s: cannot update the attached XDP program: %s", port->ifname,
-				       strerror(-err));
+			error_text_set(reterr, err, "%s: cannot update the attached XDP program: %s",
+				       port->ifname, strerror(-err));
 	} else {
 		pin_path(steering, port->ifname, "link", path);
-		port->link_fd = steering_link_attach(port->ifname, program_fd, mode == STEERING_NATIVE_OR_GENERIC, path,
-						     reterr);
+		port->link_fd = steering_link_attach(port->ifname, program_fd,
+						     mode == STEERING_NATIVE_OR_GENERIC, path, reterr);
 		err = port->link_fd < 0 ? port->link_fd : 0;
 	}
 	sluice_bpf__destroy(object);
@@ -224,7 +230,7 @@ static int steer(struct steering *steering, struct steered *port, enum steering_
 int steering_attach(struct steering *steering, const char *ifname, enum steering_attach_mode mode,
 		    struct steering_port *ret_port, struct error_text *reterr)
 {
-	struct steering_port result = { 0 };
+	struct steering_port result = {0};
 	struct steered *port;
 	int err;
 
@@ -286,7 +292,8 @@ void steering_detach_others(struct steering *steering)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir)) != NULL && count < sizeof(names) / sizeof(names[0])) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || strlen(entry->d_name) >= IF_NAMESIZE)
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+		    strlen(entry->d_name) >= IF_NAMESIZE)
 			continue;
 		snprintf(names[count], IF_NAMESIZE, "%.*s", IF_NAMESIZE - 1, entry->d_name);
 		for (c = names[count]; *c; c++)
@@ -321,7 +328,7 @@ void steering_detach_all(struct steering *steering)
 	rmdir(steering->dir);
 }
 
-/* ---- what it steers ------------------------------------------------------------------------------------- */
+/* ---- what it steers ----------------------------------------------------------------------------- */
 
 int steering_vips_keep(struct steering *steering, const struct sl_vip *vips, size_t count)
 {
@@ -351,7 +358,8 @@ int steering_vips_add(struct steering *steering, const struct sl_vip *vips, size
 
 static struct sl_steering_listener listener_key(const struct sl_listener *listener)
 {
-	return (struct sl_steering_listener){ .addr = listener->addr, .port = listener->port, .proto = listener->proto };
+	return (struct sl_steering_listener){
+		.addr = listener->addr, .port = listener->port, .proto = listener->proto};
 }
 
 int steering_listeners_keep(struct steering *steering, const struct sl_listener *listeners, size_t count)
@@ -382,7 +390,8 @@ int steering_listeners_add(struct steering *steering, const struct sl_listener *
 	return err;
 }
 
-int steering_counters(struct steering *steering, const char *ifname, uint64_t ret_counters[SL_STEERING_COUNTER_COUNT])
+int steering_counters(struct steering *steering, const char *ifname,
+		      uint64_t ret_counters[SL_STEERING_COUNTER_COUNT])
 {
 	struct steered *port = find(steering, ifname);
 	const int cpus = libbpf_num_possible_cpus();
@@ -407,7 +416,7 @@ int steering_counters(struct steering *steering, const char *ifname, uint64_t re
 	return err;
 }
 
-/* ---- lifetime ------------------------------------------------------------------------------------------- */
+/* ---- lifetime ----------------------------------------------------------------------------------- */
 
 static int open_maps(struct steering *steering, struct error_text *reterr)
 {
@@ -417,7 +426,8 @@ static int open_maps(struct steering *steering, struct error_text *reterr)
 
 	object = sluice_bpf__open();
 	if (!object)
-		return error_text_set(reterr, -errno, "the steering program cannot be opened: %s", strerror(errno));
+		return error_text_set(reterr, -errno, "the steering program cannot be opened: %s",
+				      strerror(errno));
 	snprintf(path, sizeof(path), "%s/vips", steering->dir);
 	err = use_pinned(object->maps.vips, path, &steering->vips_fd, reterr);
 	if (err == 0) {
@@ -428,8 +438,8 @@ static int open_maps(struct steering *steering, struct error_text *reterr)
 	return err;
 }
 
-int steering_create(const char *bpffs, const char *instance, struct steering **ret_steering, bool *ret_private,
-		    struct error_text *reterr)
+int steering_create(const char *bpffs, const char *instance, struct steering **ret_steering,
+		    bool *ret_private, struct error_text *reterr)
 {
 	struct steering *steering;
 	char name[128];
@@ -452,7 +462,8 @@ int steering_create(const char *bpffs, const char *instance, struct steering **r
 	err = bpffs_make_dir(steering->dir, reterr);
 	if (err < 0)
 		goto destroy;
-	if (snprintf(steering->dir, sizeof(steering->dir), "%s/sluice/%s", bpffs, name) >= (int)sizeof(steering->dir)) {
+	if (snprintf(steering->dir, sizeof(steering->dir), "%s/sluice/%s", bpffs, name) >=
+	    (int)sizeof(steering->dir)) {
 		err = error_text_set(reterr, -ENAMETOOLONG, "%s: the path of the pins is too long", bpffs);
 		goto destroy;
 	}

@@ -34,8 +34,8 @@ struct steering_port {
  * or -errno with the remedy in *reterr. *ret_private says that the mount is seen by this process's
  * mount namespace only, so pins go when sluiced goes: worth a warning.
  */
-int steering_create(const char *bpffs, const char *instance, struct steering **ret_steering, bool *ret_private,
-		    struct error_text *reterr);
+int steering_create(const char *bpffs, const char *instance, struct steering **ret_steering,
+		    bool *ret_private, struct error_text *reterr);
 /* Forgets everything here; what is attached stays attached. NULL is fine. */
 void steering_destroy(struct steering *steering);
 
@@ -64,6 +64,7 @@ int steering_listeners_keep(struct steering *steering, const struct sl_listener 
 int steering_listeners_add(struct steering *steering, const struct sl_listener *listeners, size_t count);
 
 /* Counters of one interface since its program was first attached. 0 or -ENOENT. */
-int steering_counters(struct steering *steering, const char *ifname, uint64_t ret_counters[SL_STEERING_COUNTER_COUNT]);
+int steering_counters(struct steering *steering, const char *ifname,
+		      uint64_t ret_counters[SL_STEERING_COUNTER_COUNT]);
 
 #endif

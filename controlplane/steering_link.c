@@ -23,14 +23,14 @@
 /* The link pinned at `path`, if it holds a program on `ifname`; else -ENOENT. */
 int steering_link_open(const char *path, const char *ifname)
 {
-	struct bpf_link_info info = { 0 };
+	struct bpf_link_info info = {0};
 	__u32 len = sizeof(info);
 	const int fd = bpf_obj_get(path);
 
 	if (fd < 0)
 		return -ENOENT;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex != 0 &&
-	    info.xdp.ifindex == if_nametoindex(ifname))
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == BPF_LINK_TYPE_XDP &&
+	    info.xdp.ifindex != 0 && info.xdp.ifindex == if_nametoindex(ifname))
 		return fd;
 	close(fd);
 	return -ENOENT;
@@ -50,7 +50,7 @@ int steering_link_program(const char *ifname, uint32_t *ret_id, bool *ret_generi
 
 static int refuse_other(const char *ifname, uint32_t id, struct error_text *reterr)
 {
-	struct bpf_prog_info info = { 0 };
+	struct bpf_prog_info info = {0};
 	__u32 len = sizeof(info);
 	const int fd = bpf_prog_get_fd_by_id(id);
 
@@ -60,7 +60,8 @@ static int refuse_other(const char *ifname, uint32_t id, struct error_text *rete
 		close(fd);
 	}
 	return error_text_set(reterr, -EBUSY,
-			      "%s: XDP program %u (\"%s\") is already attached, it is not ours; remove it (ip link set dev %s "
+			      "%s: XDP program %u (\"%s\") is already attached, it is not ours; remove it "
+			      "(ip link set dev %s "
 			      "xdp off, or stop the program that holds it) or use another interface",
 			      ifname, id, info.name[0] ? info.name : "?", ifname);
 }
@@ -78,7 +79,7 @@ int steering_link_check_free(const char *ifname, struct error_text *reterr)
 int steering_link_check_mtu(const char *ifname, struct error_text *reterr)
 {
 	const int limit = (int)sysconf(_SC_PAGESIZE) - XDP_PAGE_OVERHEAD;
-	struct ifreq request = { 0 };
+	struct ifreq request = {0};
 	int fd, err = 0;
 
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -89,7 +90,8 @@ int steering_link_check_mtu(const char *ifname, struct error_text *reterr)
 		err = error_text_set(reterr, -errno, "%s: cannot read the MTU: %s", ifname, strerror(errno));
 	else if (request.ifr_mtu > limit)
 		err = error_text_set(reterr, -ERANGE,
-				     "%s: MTU %d is more than the %d bytes that XDP takes in one buffer; run: ip link set dev "
+				     "%s: MTU %d is more than the %d bytes that XDP takes in one buffer; "
+				     "run: ip link set dev "
 				     "%s mtu %d",
 				     ifname, request.ifr_mtu, limit, ifname, limit);
 	close(fd);
@@ -104,12 +106,14 @@ static int attach_failed(const char *ifname, int err, struct error_text *reterr)
 	switch (-err) {
 	case ERANGE:
 		return error_text_set(reterr, err,
-				      "%s: the driver refuses XDP at this MTU; set at most %d here and, on veth, on the peer too "
+				      "%s: the driver refuses XDP at this MTU; set at most %d here and, on "
+				      "veth, on the peer too "
 				      "(ip link set dev IFACE mtu %d)",
 				      ifname, limit, limit);
 	case ENOSPC:
 		return error_text_set(reterr, err,
-				      "%s: fewer receive queues than its veth peer has transmit queues; run: ethtool -L %s rx N, "
+				      "%s: fewer receive queues than its veth peer has transmit queues; run: "
+				      "ethtool -L %s rx N, "
 				      "or give the peer fewer",
 				      ifname, ifname);
 	case ENOTCONN:
@@ -117,16 +121,19 @@ static int attach_failed(const char *ifname, int err, struct error_text *reterr)
 	case EPERM:
 	case EACCES:
 		return error_text_set(reterr, err,
-				      "%s: not permitted to attach an XDP program; sluiced needs CAP_NET_ADMIN, CAP_BPF and "
+				      "%s: not permitted to attach an XDP program; sluiced needs "
+				      "CAP_NET_ADMIN, CAP_BPF and "
 				      "CAP_PERFMON, or root",
 				      ifname);
 	case EOPNOTSUPP:
 		return error_text_set(reterr, err,
-				      "%s: the driver has no native XDP; allow generic (xdp: {attach: native-or-generic}) or "
+				      "%s: the driver has no native XDP; allow generic (xdp: {attach: "
+				      "native-or-generic}) or "
 				      "use af_packet",
 				      ifname);
 	default:
-		return error_text_set(reterr, err, "%s: cannot attach the XDP program: %s", ifname, strerror(-err));
+		return error_text_set(reterr, err, "%s: cannot attach the XDP program: %s", ifname,
+				      strerror(-err));
 	}
 }
 

@@ -18,7 +18,8 @@ int steering_link_program(const char *ifname, uint32_t *ret_id, bool *ret_generi
 int steering_link_check_free(const char *ifname, struct error_text *reterr);
 /* 0, or -ERANGE when the MTU is more than one XDP buffer takes. */
 int steering_link_check_mtu(const char *ifname, struct error_text *reterr);
-/* Attaches in native mode, in generic mode only where allowed and needed, and pins the link. Descriptor or -errno. */
+/* Attaches in native mode, in generic mode only where allowed and needed, and pins the link. Descriptor or
+ * -errno. */
 int steering_link_attach(const char *ifname, int program_fd, bool allow_generic, const char *path,
 			 struct error_text *reterr);
 

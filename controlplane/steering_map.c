@@ -15,12 +15,15 @@
 
 static bool same_shape(int fd, const struct bpf_map *definition)
 {
-	struct bpf_map_info info = { 0 };
+	struct bpf_map_info info = {0};
 	__u32 len = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == (__u32)bpf_map__type(definition) &&
-	       info.key_size == bpf_map__key_size(definition) && info.value_size == bpf_map__value_size(definition) &&
-	       info.max_entries == bpf_map__max_entries(definition) && info.map_flags == bpf_map__map_flags(definition);
+	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
+	       info.type == (__u32)bpf_map__type(definition) &&
+	       info.key_size == bpf_map__key_size(definition) &&
+	       info.value_size == bpf_map__value_size(definition) &&
+	       info.max_entries == bpf_map__max_entries(definition) &&
+	       info.map_flags == bpf_map__map_flags(definition);
 }
 
 int steering_map_open(const char *path, const struct bpf_map *definition)
@@ -36,8 +39,9 @@ int steering_map_open(const char *path, const struct bpf_map *definition)
 		if (unlink(path) < 0)
 			return -errno;
 	}
-	fd = bpf_map_create(bpf_map__type(definition), bpf_map__name(definition), bpf_map__key_size(definition),
-			    bpf_map__value_size(definition), bpf_map__max_entries(definition), &opts);
+	fd = bpf_map_create(bpf_map__type(definition), bpf_map__name(definition),
+			    bpf_map__key_size(definition), bpf_map__value_size(definition),
+			    bpf_map__max_entries(definition), &opts);
 	if (fd < 0)
 		return fd;
 	err = bpf_obj_pin(fd, path);

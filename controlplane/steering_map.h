@@ -16,7 +16,8 @@ struct bpf_map;
  * there. Returns a descriptor or -errno.
  */
 int steering_map_open(const char *path, const struct bpf_map *definition);
-/* Removes every key of the map that is not among `count` keys of `key_size` bytes. Sorts `keys`. 0 or -errno. */
+/* Removes every key of the map that is not among `count` keys of `key_size` bytes. Sorts `keys`. 0 or -errno.
+ */
 int steering_map_keep(int fd, void *keys, size_t key_size, size_t count);
 /* Puts key → value where it is missing or different. 0 or -errno. */
 int steering_map_put(int fd, const void *key, uint32_t value);

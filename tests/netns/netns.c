@@ -6,12 +6,15 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 void netns_enter(void)
 {
@@ -19,7 +22,8 @@ void netns_enter(void)
 		printf("skipped: needs root (unshare: %s)\n", strerror(errno));
 		exit(77);
 	}
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("sysfs", "/sys", "sysfs", 0, NULL) < 0) {
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("sysfs", "/sys", "sysfs", 0, NULL) < 0) {
 		printf("skipped: cannot mount in an own namespace: %s\n", strerror(errno));
 		exit(77);
 	}
@@ -60,4 +64,46 @@ int netns_try(const char *format, ...)
 	status = run(format, args, " >/dev/null 2>&1");
 	va_end(args);
 	return status;
+}
+
+pid_t netns_peer(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(ready) < 0)
+		exit(1);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNET) < 0)
+			_exit(1);
+		close(ready[0]);
+		close(ready[1]);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (pid < 0 || read(ready[0], &byte, 1) != 0)
+		exit(1);
+	close(ready[0]);
+	netns_run("nsenter -t %d -n ip link set lo up", pid);
+	return pid;
+}
+
+bool netns_wait(uv_loop_t *loop, bool (*done)(void *ctx), void *ctx, unsigned int timeout_ms)
+{
+	uint64_t end;
+
+	uv_update_time(loop);
+	end = uv_now(loop) + timeout_ms;
+	while (!done(ctx)) {
+		if (uv_now(loop) >= end)
+			return false;
+		uv_run(loop, UV_RUN_NOWAIT);
+		usleep(2000);
+		uv_update_time(loop);
+	}
+	return true;
 }

@@ -29,7 +29,7 @@
 
 #include "netns.h"
 
-#define BPFFS "/sys/fs/bpf"
+#define BPFFS    "/sys/fs/bpf"
 #define INSTANCE "test.1"
 
 static struct sl_addr address(const char *text)
@@ -43,7 +43,7 @@ static struct sl_addr address(const char *text)
 	return addr;
 }
 
-/* ---- frames --------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------- */
 
 struct packet_case {
 	const char *name;
@@ -53,10 +53,11 @@ struct packet_case {
 	uint8_t proto;
 	uint16_t dport;
 	uint8_t icmp_type;
-	size_t cut;         /* bytes that are left; 0: all */
-	int action;         /* without a socket on the queue */
+	size_t cut; /* bytes that are left; 0: all */
+	int action; /* without a socket on the queue */
 };
 
+/* clang-format off */
 static const struct packet_case cases[] = {
 	{ "TCP to an IPv4 VIP", "192.0.2.10", .proto = IPPROTO_TCP, .dport = 80, .action = XDP_DROP },
 	{ "TCP to the VIP's ssh", "192.0.2.10", .proto = IPPROTO_TCP, .dport = 22, .action = XDP_DROP },
@@ -90,6 +91,7 @@ static const struct packet_case cases[] = {
 	{ "kernel VIP, another protocol", "2001:db8::20", .proto = IPPROTO_TCP, .dport = 999, .action = XDP_PASS },
 	{ "kernel VIP, solicitation", "2001:db8::20", .proto = IPPROTO_ICMPV6, .icmp_type = 135, .action = XDP_PASS },
 };
+/* clang-format on */
 
 /* Returns the frame's length. */
 static size_t make_frame(const struct packet_case *test, uint8_t frame[static 128])
@@ -114,7 +116,7 @@ static size_t make_frame(const struct packet_case *test, uint8_t frame[static 12
 		p[3] = 40;
 		p[8] = 64;
 		p[9] = test->proto;
-		memcpy(p + 12, (uint8_t[]){ 198, 51, 100, 1 }, 4);
+		memcpy(p + 12, (uint8_t[]){198, 51, 100, 1}, 4);
 		memcpy(p + 16, dst.b + 12, 4);
 		for (i = 0; i < 20; i += 2)
 			sum = (uint16_t)((sum + (p[i] << 8 | p[i + 1])) % 0xffff);
@@ -158,19 +160,19 @@ static int action_of(const char *ifname, const struct packet_case *test)
 	return (int)opts.retval;
 }
 
-/* ---- fixture -------------------------------------------------------------------------------------------- */
+/* ---- fixture ------------------------------------------------------------------------------------ */
 
 static void add_vips(struct steering *steering)
 {
 	const struct sl_vip vips[] = {
-		{ .addr = address("192.0.2.10") },
-		{ .addr = address("2001:db8::10"), .otherwise = SL_OTHERWISE_REJECT },
-		{ .addr = address("192.0.2.20"), .otherwise = SL_OTHERWISE_KERNEL },
-		{ .addr = address("2001:db8::20"), .otherwise = SL_OTHERWISE_KERNEL },
+		{.addr = address("192.0.2.10")},
+		{.addr = address("2001:db8::10"), .otherwise = SL_OTHERWISE_REJECT},
+		{.addr = address("192.0.2.20"), .otherwise = SL_OTHERWISE_KERNEL},
+		{.addr = address("2001:db8::20"), .otherwise = SL_OTHERWISE_KERNEL},
 	};
 	const struct sl_listener listeners[] = {
-		{ .addr = address("192.0.2.20"), .port = htons(80), .proto = IPPROTO_TCP, .service = 7 },
-		{ .addr = address("2001:db8::20"), .port = 0, .proto = IPPROTO_UDP, .service = 8 },
+		{.addr = address("192.0.2.20"), .port = htons(80), .proto = IPPROTO_TCP, .service = 7},
+		{.addr = address("2001:db8::20"), .port = 0, .proto = IPPROTO_UDP, .service = 8},
 	};
 
 	assert_int_equal(steering_vips_keep(steering, vips, 4), 0);
@@ -181,7 +183,7 @@ static void add_vips(struct steering *steering)
 
 static struct steering *create(void)
 {
-	struct error_text error = { "" };
+	struct error_text error = {""};
 	struct steering *steering = NULL;
 	bool private;
 
@@ -192,7 +194,7 @@ static struct steering *create(void)
 
 static struct steering_port attach(struct steering *steering, const char *ifname)
 {
-	struct error_text error = { "" };
+	struct error_text error = {""};
 	struct steering_port port;
 
 	if (steering_attach(steering, ifname, STEERING_NATIVE_ONLY, &port, &error) < 0)
@@ -220,7 +222,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- tests ---------------------------------------------------------------------------------------------- */
+/* ---- tests -------------------------------------------------------------------------------------- */
 
 static void each_packet_goes_where_the_table_says(void **state)
 {
@@ -246,7 +248,7 @@ static void each_packet_goes_where_the_table_says(void **state)
 
 static void a_vip_that_is_no_longer_listed_is_the_kernels(void **state)
 {
-	const struct sl_vip left = { .addr = address("2001:db8::10") };
+	const struct sl_vip left = {.addr = address("2001:db8::10")};
 	struct steering *steering = create();
 
 	(void)state;
@@ -285,7 +287,8 @@ static void a_restart_adopts_what_a_crash_left(void **state)
 	port = attach(steering, "v0");
 	assert_true(port.adopted);
 	assert_false(port.generic);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_DROP); /* VIPs are still there before anybody says so */
+	assert_int_equal(action_of("v0", &cases[0]),
+			 XDP_DROP); /* VIPs are still there before anybody says so */
 	add_vips(steering);
 
 	assert_int_equal(action_of("w.100", &cases[0]), XDP_DROP);
@@ -318,7 +321,8 @@ static void an_interface_made_anew_is_attached_anew(void **state)
 	(void)state;
 	attach(steering, "v0");
 	steering_destroy(steering);
-	netns_run("ip link del v0; ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up");
+	netns_run("ip link del v0; ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 "
+		  "up");
 	steering = create();
 	assert_false(attach(steering, "v0").adopted);
 	add_vips(steering);
@@ -329,7 +333,7 @@ static void an_interface_made_anew_is_attached_anew(void **state)
 static void refusals_name_cause_and_remedy(void **state)
 {
 	struct steering *steering = create();
-	struct error_text error = { "" };
+	struct error_text error = {""};
 	struct steering_port port;
 
 	(void)state;
@@ -344,12 +348,14 @@ static void refusals_name_cause_and_remedy(void **state)
 	assert_non_null(strstr(error.text, "peer"));
 	netns_run("ip link set v1 mtu 1500");
 
-	netns_run("ip link add q0 numrxqueues 1 numtxqueues 2 type veth peer name q1 numtxqueues 2 numrxqueues 2; ip link set q0 up; ip link set q1 up");
+	netns_run("ip link add q0 numrxqueues 1 numtxqueues 2 type veth peer name q1 numtxqueues 2 "
+		  "numrxqueues 2; ip link set q0 up; ip link set q1 up");
 	assert_int_equal(steering_attach(steering, "q0", STEERING_NATIVE_ONLY, &port, &error), -ENOSPC);
 	assert_non_null(strstr(error.text, "ethtool -L q0"));
 	netns_run("ip link del q0");
 
-	assert_int_equal(steering_attach(steering, "lo", STEERING_NATIVE_ONLY, &port, &error), -ERANGE); /* 65536 */
+	assert_int_equal(steering_attach(steering, "lo", STEERING_NATIVE_ONLY, &port, &error),
+			 -ERANGE); /* 65536 */
 	netns_run("ip link set lo mtu 1500");
 	assert_int_equal(steering_attach(steering, "lo", STEERING_NATIVE_ONLY, &port, &error), -EOPNOTSUPP);
 	assert_int_equal(steering_attach(steering, "lo", STEERING_NATIVE_OR_GENERIC, &port, &error), 0);
@@ -362,12 +368,12 @@ static void refusals_name_cause_and_remedy(void **state)
 static void another_program_is_left_alone_and_named(void **state)
 {
 	const struct bpf_insn pass[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS},
+		{.code = BPF_JMP | BPF_EXIT},
 	};
 	const int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "somebody_elses", "GPL", pass, 2, NULL);
 	struct steering *steering = create();
-	struct error_text error = { "" };
+	struct error_text error = {""};
 	const int ifindex = (int)if_nametoindex("v0");
 	uint32_t before, after;
 
@@ -388,7 +394,11 @@ static void another_program_is_left_alone_and_named(void **state)
 static void libxdp_adds_its_socket_to_our_program(void **state)
 {
 	const struct xsk_socket_config config = {
-		.rx_size = 64, .tx_size = 64, .bind_flags = XDP_COPY, .xdp_flags = 0, .libbpf_flags = 0,
+		.rx_size = 64,
+		.tx_size = 64,
+		.bind_flags = XDP_COPY,
+		.xdp_flags = 0,
+		.libbpf_flags = 0,
 	};
 	struct steering *steering = create();
 	const uint64_t size = 256 * 4096;
@@ -428,7 +438,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_packet_goes_where_the_table_says, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_vip_that_is_no_longer_listed_is_the_kernels, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_vip_that_is_no_longer_listed_is_the_kernels, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_restart_adopts_what_a_crash_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_clean_stop_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_interface_made_anew_is_attached_anew, setup, teardown),
