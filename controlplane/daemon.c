@@ -100,3 +100,203 @@ static int open_directories(struct daemon *d)
 	}
 	return 0;
 }
+
+static int take_lock(struct daemon *d)
+{
+	char reterr[256];
+	int err = sl_lock_take(d->dir_fd, SL_LOCK_CONTROL, &d->lock_fd, reterr, sizeof(reterr));
+
+	if (err < 0)
+		log_error(&d->log, "instance is not free", LOG_STR("instance", d->options.instance),
+			  LOG_STR("cause", reterr));
+	return err;
+}
+
+/* What nobody can refuse any more: model, numbers, overrides. */
+static int start_model(struct daemon *d)
+{
+	const struct model_events events = { .ctx = d, .pool_empty = on_pool_empty, .pool_serving = on_pool_serving,
+					     .pool_panic = on_pool_panic };
+	struct sl_key hash_key, flow_key;
+	int err = model_create(&events, &d->model);
+
+	if (err < 0)
+		return err;
+	daemon_state_read(d);
+	err = daemon_load_key(d, d->config, &hash_key);
+	if (err < 0)
+		return err;
+	flow_key = d->state.has_flow_key ? d->state.flow_key : key_derive_flow(&hash_key);
+	model_set_keys(d->model, &hash_key, &flow_key);
+	err = model_configure(d->model, d->config, daemon_wall_s());
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < d->state.override_count; i++) {
+		const struct state_override *o = &d->state.overrides[i];
+
+		if (model_set_override(d->model, o->pool, o->backend, &o->override) < 0)
+			log_info(&d->log, "override names no backend any more and is forgotten", LOG_STR("pool", o->pool),
+				 LOG_STR("backend", o->backend));
+	}
+	return 0;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+	const bool busy = publisher_pump(d->publisher) || d->applied != d->model->generation;
+
+	uv_timer_set_repeat(timer, d->published && d->attached && busy ? DAEMON_TICK_BUSY_MS : DAEMON_TICK_IDLE_MS);
+}
+
+static void on_before_poll(uv_prepare_t *handle)
+{
+	daemon_publish_due(handle->data);
+}
+
+static void on_after_poll(uv_check_t *handle)
+{
+	daemon_publish_due(handle->data);
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+
+	daemon_beat(d);
+	/* ages matter too: believed health is younger than ten intervals */
+	if (d->state_dirty || uv_now(&d->loop) - d->state_saved_ms >= 5000)
+		daemon_state_save(d);
+}
+
+static int start_loop(struct daemon *d)
+{
+	d->before_poll.data = d->after_poll.data = d;
+	d->on_hup.data = d->on_term.data = d->on_int.data = d->tick.data = d->beat.data = d;
+	if (uv_signal_init(&d->loop, &d->on_hup) < 0 || uv_signal_init(&d->loop, &d->on_term) < 0 ||
+	    uv_signal_init(&d->loop, &d->on_int) < 0 || uv_timer_init(&d->loop, &d->tick) < 0 ||
+	    uv_timer_init(&d->loop, &d->beat) < 0)
+		return -EIO;
+	uv_prepare_init(&d->loop, &d->before_poll);
+	uv_check_init(&d->loop, &d->after_poll);
+	uv_signal_start(&d->on_hup, on_hup, SIGHUP);
+	uv_signal_start(&d->on_term, on_stop, SIGTERM);
+	uv_signal_start(&d->on_int, on_stop, SIGINT);
+	signal(SIGPIPE, SIG_IGN);
+	uv_update_time(&d->loop);
+	d->started_ms = d->configured_ms = uv_now(&d->loop);
+	return 0;
+}
+
+static int start_parts(struct daemon *d)
+{
+	int err;
+
+	d->status = EXIT_ENVIRONMENT;
+	err = open_directories(d);
+	if (err < 0)
+		return err;
+	d->status = EXIT_HELD;
+	err = take_lock(d);
+	if (err < 0) {
+		d->status = err == -EBUSY ? EXIT_HELD : EXIT_ENVIRONMENT;
+		return err;
+	}
+	d->status = EXIT_WRONG_USE;
+	err = daemon_load_config(d, &d->config);
+	if (err < 0) {
+		log_error(&d->log, "configuration refused", LOG_STR("file", d->options.config));
+		return err;
+	}
+	if (d->options.log_format < 0)
+		d->log.format = d->config->log_format == CONFIG_LOG_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+	d->status = EXIT_ENVIRONMENT;
+	err = start_model(d);
+	if (err < 0)
+		return err;
+	d->status = EXIT_SHM;
+	err = daemon_new_file(d);
+	if (err < 0)
+		return err;
+	d->status = EXIT_ENVIRONMENT;
+	err = daemon_network_start(d);
+	if (err == 0)
+		err = daemon_health_start(d);
+	if (err == 0)
+		err = daemon_api_start(d);
+	return err;
+}
+
+int daemon_create(const struct options *options, struct daemon **ret_daemon)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	*ret_daemon = d;
+	d->options = *options;
+	d->dir_fd = d->lock_fd = -1;
+	d->status = EXIT_INTERNAL;
+	log_init(&d->log, STDERR_FILENO, options->log_format == LOG_FORMAT_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
+		 options->log_level);
+	err = uv_loop_init(&d->loop);
+	if (err == 0)
+		err = start_loop(d);
+	if (err == 0)
+		err = start_parts(d);
+	if (err == 0) {
+		uv_timer_start(&d->tick, on_tick, 0, DAEMON_TICK_IDLE_MS);
+		uv_timer_start(&d->beat, on_beat, 0, DAEMON_BEAT_MS);
+		uv_prepare_start(&d->before_poll, on_before_poll);
+		uv_check_start(&d->after_poll, on_after_poll);
+		daemon_publish(d);
+		d->status = EXIT_STOPPED;
+		log_info(&d->log, "sluiced runs", LOG_STR("instance", options->instance),
+			 LOG_STR("config", options->config), LOG_U64("services", d->config->service_count),
+			 LOG_U64("probes", d->probe_count), LOG_STR("runtime_dir", d->runtime_dir));
+	}
+	return err;
+}
+
+enum exit_status daemon_run(struct daemon *d)
+{
+	while (!d->stopping)
+		uv_run(&d->loop, UV_RUN_DEFAULT);
+	daemon_state_save(d);
+	daemon_network_stop(d);
+	log_info(&d->log, "stopped");
+	return d->status;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+void daemon_destroy(struct daemon *d)
+{
+	if (!d)
+		return;
+	api_destroy(d->api);
+	health_destroy(d->health);
+	daemon_network_destroy(d);
+	publisher_destroy(d->publisher);
+	shm_file_destroy(d->shm);
+	uv_run(&d->loop, UV_RUN_NOWAIT);
+	uv_walk(&d->loop, close_handle, NULL);
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&d->loop);
+	model_destroy(d->model);
+	state_clear(&d->state);
+	config_free(d->config);
+	free(d->targets);
+	free(d->probes);
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
+	if (d->dir_fd >= 0)
+		close(d->dir_fd);
+	free(d);
+}

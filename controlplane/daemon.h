@@ -47,6 +47,10 @@ struct daemon {
 	uv_loop_t loop;
 	uv_signal_t on_hup, on_term, on_int;
 	uv_timer_t tick, beat;
+	uv_prepare_t before_poll; /* publishes what the events of one turn made due */
+	uv_check_t after_poll;
+	bool publish_due;
+	uint64_t settled_ms; /* when every probe had its first result; 0: not yet */
 	uint64_t started_ms; /* uv_now of the start */
 	bool stopping;
 	enum exit_status status;
@@ -73,6 +77,7 @@ struct daemon {
 	bool published;      /* a first generation went out */
 	bool attached;       /* a data plane said HELLO to this file and lives */
 	struct sl_hello hello;
+	uint64_t configured_ms, committed_ms; /* uv_now of the last configuration and generation */
 	uint64_t applied;    /* generation that all workers forward by */
 
 	struct netlink *netlink;
@@ -99,15 +104,19 @@ int daemon_health_follow(struct daemon *d); /* the configuration changed */
 
 /* daemon_publish.c */
 int daemon_new_file(struct daemon *d); /* a new shared-memory file; everything is stated anew */
-void daemon_publish(struct daemon *d); /* model → generation, when it may */
+void daemon_publish(struct daemon *d); /* something changed: this turn of the loop ends with a generation */
+void daemon_publish_due(struct daemon *d); /* and this makes it, when it may */
 void daemon_beat(struct daemon *d);
+int daemon_data_pid(const struct daemon *d); /* of the sluice-dp that holds this instance; 0: none */
 
 /* daemon_network.c */
 int daemon_network_start(struct daemon *d);
 int daemon_network_follow(struct daemon *d);
 void daemon_network_before(struct daemon *d); /* before a generation is published: what goes, goes first */
 void daemon_network_applied(struct daemon *d); /* after APPLIED: what comes, comes last */
-void daemon_network_stop(struct daemon *d);
+void daemon_network_stop(struct daemon *d); /* a clean stop: what the kernel holds for us goes */
+void daemon_network_destroy(struct daemon *d);
+bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip); /* the kernel answers for it */
 
 /* daemon_state.c */
 int daemon_state_read(struct daemon *d);

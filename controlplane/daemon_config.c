@@ -123,6 +123,7 @@ static int take_over(struct daemon *d, struct config *config)
 	if (err < 0)
 		return err;
 	d->config = config;
+	d->configured_ms = uv_now(&d->loop);
 	model_set_keys(d->model, &key, &d->model->settings.flow_key);
 	config_free(old);
 	err = daemon_health_follow(d);

@@ -11,16 +11,6 @@
 
 enum { ADOPT_INTERVALS = 10 }; /* an older result of before the restart is not believed */
 
-static enum model_health model_health_of(enum backend_status status)
-{
-	switch (status) {
-	case BACKEND_UP: return MODEL_UP;
-	case BACKEND_DOWN: return MODEL_DOWN;
-	case BACKEND_UNKNOWN: break;
-	}
-	return MODEL_UNKNOWN;
-}
-
 static void tell_model(struct daemon *d, const struct health_probe *probe)
 {
 	struct health_view view;
@@ -28,7 +18,7 @@ static void tell_model(struct daemon *d, const struct health_probe *probe)
 	health_view(probe, &view);
 	for (size_t i = 0; i < d->probe_count; i++)
 		if (d->targets[i].probe == probe)
-			model_set_health(d->model, &d->probes[i], model_health_of(view.status), view.reason,
+			model_set_health(d->model, &d->probes[i], view.status, view.reason,
 					 daemon_wall_s());
 }
 

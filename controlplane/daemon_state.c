@@ -46,7 +46,7 @@ static size_t collect_overrides(const struct daemon *d, struct state_override *o
 		const struct model_pool *pool = &d->model->pools[i];
 
 		for (size_t k = 0; k < pool->backend_count; k++) {
-			if (pool->backends[k].override.admin == MODEL_READY)
+			if (pool->backends[k].override.admin == BACKEND_READY)
 				continue;
 			if (overrides) {
 				strcpy(overrides[n].pool, pool->conf->name);

@@ -114,12 +114,16 @@ int key_file_create(const char *path, struct sl_key *ret_key, char *reterr, size
 	return 0;
 }
 
-void key_fingerprint(const struct sl_key *key, char ret_text[KEY_FINGERPRINT_LEN + 1])
+uint64_t key_fingerprint_bits(const struct sl_key *key)
 {
 	static const char label[16] = "sluice key print";
 
-	snprintf(ret_text, KEY_FINGERPRINT_LEN + 1, "%016llx",
-		 (unsigned long long)sl_siphash13(key, label, sizeof(label)));
+	return sl_siphash13(key, label, sizeof(label));
+}
+
+void key_fingerprint(const struct sl_key *key, char ret_text[KEY_FINGERPRINT_LEN + 1])
+{
+	snprintf(ret_text, KEY_FINGERPRINT_LEN + 1, "%016llx", (unsigned long long)key_fingerprint_bits(key));
 }
 
 struct sl_key key_derive_flow(const struct sl_key *key)

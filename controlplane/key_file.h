@@ -7,6 +7,7 @@
 #define CONTROLPLANE_KEY_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "sluice/types.h"
 
@@ -19,7 +20,8 @@ enum { KEY_TEXT_LEN = 32, KEY_FINGERPRINT_LEN = 16 };
 int key_file_read(const char *path, struct sl_key *ret_key, char *reterr, size_t reterr_size);
 /* Makes a random key and a file for it; -EEXIST when the file exists (nothing is overwritten). */
 int key_file_create(const char *path, struct sl_key *ret_key, char *reterr, size_t reterr_size);
-/* 16 hexadecimal digits that tell two keys apart and say nothing about them. */
+/* A one-way value of the key, and its 16 hexadecimal digits: they tell two keys apart and say nothing about them. */
+uint64_t key_fingerprint_bits(const struct sl_key *key);
 void key_fingerprint(const struct sl_key *key, char ret_text[KEY_FINGERPRINT_LEN + 1]);
 /* The key of flow tags that belongs to a fleet key when nothing else is remembered: equal on all balancers. */
 struct sl_key key_derive_flow(const struct sl_key *key);

@@ -137,7 +137,7 @@ static void backend_init(struct model_backend *backend, const struct config *con
 {
 	backend->stated.pool = UINT32_MAX;
 	backend->since_s = now_s;
-	backend->health = conf->check < 0 ? MODEL_UP : MODEL_UNKNOWN;
+	backend->health = conf->check < 0 ? BACKEND_UP : BACKEND_UNKNOWN;
 	strcpy(backend->reason, conf->check < 0 ? "no check" : "no result yet");
 	if (!old)
 		return;
@@ -314,7 +314,7 @@ int model_set_publisher(struct model *model, struct publisher *publisher, const 
 	return 0;
 }
 
-void model_set_health(struct model *model, const struct model_probe *probe, enum model_health health,
+void model_set_health(struct model *model, const struct model_probe *probe, enum backend_status health,
 		      const char *reason, uint64_t now_s)
 {
 	struct model_index_iter iter;
@@ -359,20 +359,28 @@ int model_set_neighbor(struct model *model, const struct sl_neighbor *neighbor)
 			return -ENOMEM;
 		memset(grown + model->neighbor_count, 0, (neighbor->id + 1 - model->neighbor_count) * sizeof(*grown));
 		model->neighbors = grown;
-		for (uint32_t i = model->neighbor_count; i <= neighbor->id; i++)
-			grown[i].id = i;
 		model->neighbor_count = neighbor->id + 1;
-		model->neighbors_dirty = true;
 	}
 	if (memcmp(&model->neighbors[neighbor->id], neighbor, sizeof(*neighbor)) == 0)
 		return 0;
 	model->neighbors[neighbor->id] = *neighbor;
-	if (!model->neighbors_dirty && model->publisher && neighbor->id < model->limits.neighbors) {
-		model->neighbors_changed = true;
-		return publisher_neighbor(model->publisher, neighbor, SL_OP_PUT);
-	}
-	model->neighbors_dirty = true;
+	if (model->neighbors_dirty || !model->publisher)
+		return 0; /* model_update() states all of them */
+	model->neighbors_changed = true;
+	if (publisher_neighbor(model->publisher, neighbor, SL_OP_PUT) < 0)
+		model->neighbors_dirty = true; /* and meets the error there */
 	return 0;
+}
+
+void model_del_neighbor(struct model *model, uint32_t id)
+{
+	if (id == 0 || id >= model->neighbor_count || model->neighbors[id].id == 0)
+		return;
+	if (model->publisher && !model->neighbors_dirty) {
+		publisher_neighbor(model->publisher, &model->neighbors[id], SL_OP_DEL);
+		model->neighbors_changed = true;
+	}
+	memset(&model->neighbors[id], 0, sizeof(model->neighbors[id]));
 }
 
 int model_set_override(struct model *model, const char *pool_name, const char *name,

@@ -12,17 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend_state.h"
 #include "config.h"
 #include "identity.h"
 #include "maglev.h"
 #include "publish.h"
 #include "sluice/abi.h"
-
-/* What an operator said of a backend at run time; kept apart from the file, survives reload and restart. */
-enum model_admin { MODEL_READY = 0, MODEL_DRAIN, MODEL_ADMIN_COUNT };
-
-/* What the probes say. A pool without a check is always UP. */
-enum model_health { MODEL_UNKNOWN = 0, MODEL_UP, MODEL_DOWN };
 
 /* How packets get to an address; neighbor.c knows. All zero: not known yet. */
 struct model_hop {
@@ -30,8 +25,9 @@ struct model_hop {
 	struct sl_addr outer_src;  /* what the kernel would use as source towards it */
 };
 
+/* What an operator said of a backend at run time; kept apart from the file, survives reload and restart. */
 struct model_override {
-	enum model_admin admin;
+	enum backend_admin admin;
 	char who[64];
 	char why[128];
 	uint64_t since_s; /* wall clock */
@@ -42,7 +38,7 @@ struct model_backend {
 	uint16_t slot;
 	uint32_t stats;
 	struct model_override override;
-	enum model_health health;
+	enum backend_status health; /* what its probe says; always UP in a pool without a check */
 	char reason[128];  /* the last probe's word */
 	uint64_t since_s;  /* of this health */
 	struct model_hop hop;
@@ -103,7 +99,7 @@ struct model {
 	struct model_index *index;   /* backends by address; model_index.c */
 	bool settings_dirty, services_dirty, neighbors_dirty, vips_dirty;
 	bool neighbors_changed;      /* stated since the last commit */
-	struct sl_neighbor *neighbors; /* as last told, by id; entry 0 is "nobody" */
+	struct sl_neighbor *neighbors; /* as last told, by id; entry 0 is "nowhere", one with id 0 is unused */
 	uint32_t neighbor_count;
 	struct sl_listener *stated_listeners; size_t stated_listener_count;
 	struct sl_vip *stated_vips;           size_t stated_vip_count;
@@ -135,12 +131,14 @@ size_t model_probes(const struct model *model, struct model_probe **ret_probes);
 size_t model_addresses(const struct model *model, struct sl_addr **ret_addresses);
 
 /* A probe's status changed; reaches every backend that shares it. */
-void model_set_health(struct model *model, const struct model_probe *probe, enum model_health health,
+void model_set_health(struct model *model, const struct model_probe *probe, enum backend_status health,
 		      const char *reason, uint64_t now_s);
 /* A next hop became known or changed; reaches every backend with that address. */
 void model_set_hop(struct model *model, const struct sl_addr *address, const struct model_hop *hop);
 /* A next hop's MAC, port or MTU. neighbor->id is 1 or more and below limits.neighbors. */
 int model_set_neighbor(struct model *model, const struct sl_neighbor *neighbor);
+/* No path names that next hop any more; its id may come again as another one. */
+void model_del_neighbor(struct model *model, uint32_t id);
 /* pool NULL: the only pool that has a backend of that name. -ENOENT, or -EEXIST: several pools do. */
 int model_set_override(struct model *model, const char *pool, const char *backend,
 		       const struct model_override *override);
@@ -156,10 +154,14 @@ bool model_pool_known(const struct model_pool *pool);
 /* False until the pools behind the VIP have their first results, and while one has fewer healthy backends
  * than its min-healthy. */
 bool model_vip_wanted(const struct model *model, const struct sl_addr *vip);
+/* True when packets can be sent there: the next hop's MAC is known. */
+bool model_hop_known(const struct model *model, const struct model_hop *hop);
 /* The word for what a backend does now: "up", "down", "unknown", "draining", "retired", "no-neighbor". */
-const char *model_backend_word(const struct model_pool *pool, const struct model_backend *backend);
-/* sl_checksum64 over all fingerprints: what sl_applied.tables must say. */
+const char *model_backend_word(const struct model *model, const struct model_pool *pool, const struct model_backend *backend);
+/* What sl_applied.tables must say when the data plane has these tables. */
 uint64_t model_tables_checksum(const struct model *model);
+/* Takes packets at all, were it chosen: an operator or a weight may say no, and unknown receives nothing. */
+bool model_backend_accepting(const struct model_backend *backend);
 /* True: takes new connections (healthy or in panic, ready, weight above 0). */
 bool model_backend_serving(const struct model_pool *pool, const struct model_backend *backend);
 

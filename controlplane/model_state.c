@@ -12,36 +12,14 @@
 
 #include "sluice/core/hash.h"
 
-/* Takes packets at all, were it chosen: an operator or a weight may say no, and unknown receives nothing. */
-static bool accepting(const struct model_backend *backend)
-{
-	return backend->override.admin == MODEL_READY && backend->conf->weight > 0 && backend->health != MODEL_UNKNOWN;
-}
-
-bool model_backend_serving(const struct model_pool *pool, const struct model_backend *backend)
-{
-	return accepting(backend) && (backend->health == MODEL_UP || pool->source == MAGLEV_PANIC);
-}
-
-const char *model_backend_word(const struct model_pool *pool, const struct model_backend *backend)
-{
-	if (backend->health == MODEL_UNKNOWN)
-		return "unknown";
-	if (backend->health == MODEL_DOWN && pool->source != MAGLEV_PANIC)
-		return "down";
-	if (backend->override.admin == MODEL_DRAIN)
-		return "draining";
-	if (backend->conf->weight == 0)
-		return "retired";
-	return backend->hop.neighbor == 0 ? "no-neighbor" : "up";
-}
-
-/* The state that the datapath acts on; design.md section 4: admin, health, and what follows. */
 static enum sl_backend_state effective_state(const struct model_pool *pool, const struct model_backend *backend)
 {
-	if (backend->health == MODEL_UNKNOWN || (backend->health == MODEL_DOWN && pool->source != MAGLEV_PANIC))
-		return SL_BACKEND_DOWN;
-	return accepting(backend) ? SL_BACKEND_UP : SL_BACKEND_DRAINING;
+	const struct backend_inputs in = {
+		.admin = backend->override.admin, .status = backend->health, .weight = backend->conf->weight,
+		.checked = pool->conf->check >= 0, .panic = pool->source == MAGLEV_PANIC,
+	};
+
+	return backend_effective(&in);
 }
 
 static struct maglev_backend *maglev_view(const struct model_pool *pool)
@@ -56,8 +34,8 @@ static struct maglev_backend *maglev_view(const struct model_pool *pool)
 			.weight = backend->conf->weight,
 			.slot = backend->slot,
 			.backup = backend->conf->role == CONFIG_ROLE_BACKUP,
-			.live = backend->health == MODEL_UP,
-			.accept = accepting(backend) ? MAGLEV_ACCEPT_ALL : 0,
+			.live = backend->health == BACKEND_UP,
+			.accept = model_backend_accepting(backend) ? MAGLEV_ACCEPT_ALL : 0,
 		};
 	}
 	return view;
@@ -288,6 +266,8 @@ static int shared_state(struct model *model)
 		changed = 1;
 	}
 	for (uint32_t i = 0; err == 0 && model->neighbors_dirty && i < model->neighbor_count; i++) {
+		if (i > 0 && model->neighbors[i].id == 0)
+			continue;
 		err = publisher_neighbor(model->publisher, &model->neighbors[i], SL_OP_PUT);
 		changed = 1;
 	}

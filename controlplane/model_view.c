@@ -13,9 +13,38 @@
 bool model_pool_known(const struct model_pool *pool)
 {
 	for (size_t i = 0; i < pool->backend_count; i++)
-		if (pool->backends[i].health == MODEL_UNKNOWN)
+		if (pool->backends[i].health == BACKEND_UNKNOWN)
 			return false;
 	return true;
+}
+
+bool model_backend_accepting(const struct model_backend *backend)
+{
+	return backend->override.admin == BACKEND_READY && backend->conf->weight > 0 && backend->health != BACKEND_UNKNOWN;
+}
+
+bool model_backend_serving(const struct model_pool *pool, const struct model_backend *backend)
+{
+	return model_backend_accepting(backend) && (backend->health == BACKEND_UP || pool->source == MAGLEV_PANIC);
+}
+
+bool model_hop_known(const struct model *model, const struct model_hop *hop)
+{
+	return hop->neighbor > 0 && hop->neighbor < model->neighbor_count && model->neighbors[hop->neighbor].known;
+}
+
+const char *model_backend_word(const struct model *model, const struct model_pool *pool,
+			       const struct model_backend *backend)
+{
+	if (backend->health == BACKEND_UNKNOWN)
+		return "unknown";
+	if (backend->health == BACKEND_DOWN && pool->source != MAGLEV_PANIC)
+		return "down";
+	if (backend->override.admin == BACKEND_DRAIN)
+		return "draining";
+	if (backend->conf->weight == 0)
+		return "retired";
+	return model_hop_known(model, &backend->hop) ? "up" : "no-neighbor";
 }
 
 static int add_probe(const struct model_pool *pool, const struct model_backend *backend, struct model_probe *probe)
@@ -97,7 +126,7 @@ bool model_vip_wanted(const struct model *model, const struct sl_addr *vip)
 			if (!sl_addr_equal(&service->listeners[k].address, vip))
 				continue;
 			for (size_t b = 0; b < pool->backend_count; b++)
-				healthy += pool->backends[b].health == MODEL_UP;
+				healthy += pool->backends[b].health == BACKEND_UP;
 			if (!pool->known || healthy < pool->conf->min_healthy)
 				return false;
 			break;
@@ -106,28 +135,12 @@ bool model_vip_wanted(const struct model *model, const struct sl_addr *vip)
 	return true;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-	const struct model_pool *const *x = a, *const *y = b;
-
-	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
-}
-
 uint64_t model_tables_checksum(const struct model *model)
 {
-	const struct model_pool **order = calloc(model->pool_count + 1, sizeof(struct model_pool *));
-	uint64_t *prints = calloc(model->pool_count + 1, sizeof(*prints));
 	uint64_t sum = 0;
 
-	for (size_t i = 0; order && i < model->pool_count; i++)
-		order[i] = &model->pools[i];
-	if (order && prints) {
-		qsort(order, model->pool_count, sizeof(*order), compare_ids);
-		for (size_t i = 0; i < model->pool_count; i++)
-			prints[i] = order[i]->fingerprint;
-		sum = sl_checksum64(prints, model->pool_count * sizeof(*prints));
-	}
-	free(order);
-	free(prints);
+	for (size_t i = 0; i < model->pool_count; i++)
+		if (model->pools[i].table)
+			sum += sl_table_term(model->pools[i].id, model->pools[i].table->rows, model->pools[i].fingerprint);
 	return sum;
 }

@@ -90,10 +90,9 @@ static int read_overrides(const json_t *array, struct state *state)
 		struct state_override *o = &state->overrides[state->override_count];
 		const char *admin = json_string_value(json_object_get(entry, "admin"));
 
-		if (!admin || strcmp(admin, "drain") != 0 || !copy_text(o->pool, sizeof(o->pool), entry, "pool") ||
+		if (!admin || backend_admin_parse(admin, &o->override.admin) < 0 || !copy_text(o->pool, sizeof(o->pool), entry, "pool") ||
 		    !copy_text(o->backend, sizeof(o->backend), entry, "backend"))
 			return -EINVAL;
-		o->override.admin = MODEL_DRAIN;
 		copy_text(o->override.who, sizeof(o->override.who), entry, "who");
 		copy_text(o->override.why, sizeof(o->override.why), entry, "why");
 		o->override.since_s = get_u64(entry, "since");
@@ -220,7 +219,7 @@ static json_t *write_overrides(const struct state *state)
 		const struct state_override *o = &state->overrides[i];
 
 		json_array_append_new(array, json_pack("{ss ss ss ss ss sI}", "pool", o->pool, "backend", o->backend,
-						       "admin", "drain", "who", o->override.who, "why",
+						       "admin", backend_admin_name(o->override.admin), "who", o->override.who, "why",
 						       o->override.why, "since", (json_int_t)o->override.since_s));
 	}
 	return array;

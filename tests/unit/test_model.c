@@ -164,7 +164,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void probe(struct fixture *f, unsigned int backend, enum model_health health)
+static void probe(struct fixture *f, unsigned int backend, enum backend_status health)
 {
 	const struct model_probe p = { .address = address(21 + backend), .port = 80, .check = 0 };
 
@@ -174,7 +174,7 @@ static void probe(struct fixture *f, unsigned int backend, enum model_health hea
 static void all_up(struct fixture *f)
 {
 	for (unsigned int b = 0; b < BACKENDS; b++)
-		probe(f, b, MODEL_UP);
+		probe(f, b, BACKEND_UP);
 	assert_true(model_update(f->model) > 0);
 }
 
@@ -196,7 +196,7 @@ static void a_backend_without_a_result_receives_nothing(void **state)
 	for (int b = 0; b < BACKENDS; b++)
 		assert_int_equal(f->publisher.backend[b].state, SL_BACKEND_DOWN);
 	assert_false(model_vip_wanted(f->model, &f->vip[0].address));
-	probe(f, 2, MODEL_UP);
+	probe(f, 2, BACKEND_UP);
 	model_update(f->model);
 	assert_int_equal(rows_of(f, 2), ROWS);
 	assert_false(model_vip_wanted(f->model, &f->vip[0].address));
@@ -209,7 +209,7 @@ static void a_failure_moves_the_dead_share_only_and_recovery_gives_it_back(void 
 
 	all_up(f);
 	before = table_get(f->publisher.table);
-	probe(f, 1, MODEL_DOWN);
+	probe(f, 1, BACKEND_DOWN);
 	assert_true(model_update(f->model) > 0);
 	during = f->publisher.table;
 	for (uint32_t r = 0; r < ROWS; r++)
@@ -217,7 +217,7 @@ static void a_failure_moves_the_dead_share_only_and_recovery_gives_it_back(void 
 			assert_int_not_equal(during->row[r], 1);
 		else
 			assert_int_equal(during->row[r], before->row[r]);
-	probe(f, 1, MODEL_UP);
+	probe(f, 1, BACKEND_UP);
 	assert_true(model_update(f->model) > 0);
 	assert_memory_equal(f->publisher.table->row, before->row, ROWS * 2);
 	table_put(before);
@@ -229,7 +229,7 @@ static void nothing_new_makes_no_generation(void **state)
 	const uint64_t last = (all_up(f), f->publisher.committed);
 	const size_t facts = f->publisher.backend_facts;
 
-	probe(f, 0, MODEL_UP);
+	probe(f, 0, BACKEND_UP);
 	assert_int_equal(model_update(f->model), 0);
 	assert_int_equal(f->publisher.committed, last);
 	assert_int_equal(f->publisher.backend_facts, facts);
@@ -268,7 +268,7 @@ static void a_removed_backend_is_deleted_and_its_slot_rests(void **state)
 static void drain_turns_new_connections_away_and_ready_gives_the_same_rows_back(void **state)
 {
 	struct fixture *f = *state;
-	struct model_override drain = { .admin = MODEL_DRAIN, .who = "test" }, ready = { .admin = MODEL_READY };
+	struct model_override drain = { .admin = BACKEND_DRAIN, .who = "test" }, ready = { .admin = BACKEND_READY };
 	struct table *before;
 
 	all_up(f);
@@ -287,14 +287,14 @@ static void drain_turns_new_connections_away_and_ready_gives_the_same_rows_back(
 static void an_override_survives_a_reload(void **state)
 {
 	struct fixture *f = *state;
-	struct model_override drain = { .admin = MODEL_DRAIN, .who = "test" };
+	struct model_override drain = { .admin = BACKEND_DRAIN, .who = "test" };
 
 	all_up(f);
 	model_set_override(f->model, NULL, "web3", &drain);
 	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
 	model_update(f->model);
 	assert_int_equal(rows_of(f, 2), 0);
-	assert_string_equal(model_backend_word(&f->model->pools[0], &f->model->pools[0].backends[2]), "draining");
+	assert_string_equal(model_backend_word(f->model, &f->model->pools[0], &f->model->pools[0].backends[2]), "draining");
 }
 
 static void an_empty_pool_is_told_once_and_so_is_its_return(void **state)
@@ -304,12 +304,12 @@ static void an_empty_pool_is_told_once_and_so_is_its_return(void **state)
 	all_up(f);
 	assert_int_equal(f->serving, 1);
 	for (unsigned int b = 0; b < BACKENDS; b++)
-		probe(f, b, MODEL_DOWN);
+		probe(f, b, BACKEND_DOWN);
 	model_update(f->model);
 	model_update(f->model);
 	assert_int_equal(f->empty, 1);
 	assert_int_equal(rows_of(f, SL_SLOT_NONE), ROWS);
-	probe(f, 0, MODEL_UP);
+	probe(f, 0, BACKEND_UP);
 	model_update(f->model);
 	assert_int_equal(f->serving, 2);
 }

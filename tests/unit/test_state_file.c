@@ -45,7 +45,7 @@ static void what_is_written_is_read_back(void **unused)
 {
 	struct state out = { .generation = 77, .has_flow_key = true, .flow_key = { 1, 2 } }, in;
 	struct state_override override = { .pool = "web", .backend = "web1",
-					   .override = { MODEL_DRAIN, "root", "disk", 123 } };
+					   .override = { BACKEND_DRAIN, "root", "disk", 123 } };
 	struct state_probe probe = { .check = "http", .address = sl_addr_from_v4(0x0100a8c0), .port = 80, .up = true,
 				     .at_boottime_s = 42 };
 	struct identity *pool, *backend, *service;

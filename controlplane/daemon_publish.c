@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Model → data plane: the shared-memory file, when a generation may go out, and what follows when the data
+ * plane says hello, has applied it, or refuses a record.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+static void on_hello(void *ctx, const struct sl_hello *hello)
+{
+	struct daemon *d = ctx;
+
+	d->hello = *hello;
+	d->attached = true;
+	log_info(&d->log, "data plane attached", LOG_U64("pid", hello->pid), LOG_U64("workers", hello->workers),
+		 LOG_U64("ports", hello->ports), LOG_U64("forwards_by", hello->generation));
+}
+
+static void on_applied(void *ctx, const struct sl_applied *applied)
+{
+	struct daemon *d = ctx;
+
+	if (applied->generation == d->applied)
+		return;
+	d->applied = applied->generation;
+	log_debug(&d->log, "generation applied", LOG_U64("generation", applied->generation));
+	if (applied->generation != d->model->generation)
+		return;
+	if (applied->tables != model_tables_checksum(d->model))
+		log_error(&d->log, "the data plane has other tables than were sent; restart sluice-dp",
+			  LOG_U64("generation", applied->generation));
+	daemon_network_applied(d);
+}
+
+static void on_rejected(void *ctx, const struct sl_rejected *rejected)
+{
+	const struct daemon *d = ctx;
+
+	log_error(&d->log, "data plane refused a record; everything is sent again", LOG_U64("reason", rejected->reason),
+		  LOG_U64("type", rejected->type), LOG_U64("sequence", rejected->sequence));
+}
+
+int daemon_new_file(struct daemon *d)
+{
+	const struct publisher_events events = { .ctx = d, .hello = on_hello, .applied = on_applied,
+						 .rejected = on_rejected };
+	const struct sl_shm_limits limits = model_limits(d->model);
+	struct shm_file *shm = NULL;
+	struct publisher *publisher = NULL;
+	char reterr[512];
+	int err = shm_file_create(d->runtime_dir, &d->config->boot, &limits, &shm, reterr, sizeof(reterr));
+
+	if (err < 0) {
+		log_error(&d->log, "shared memory cannot be made", LOG_STR("cause", reterr));
+		return err;
+	}
+	err = publish_ring_create(shm_file_base(shm), shm_file_header(shm), &events, &publisher);
+	if (err < 0) {
+		shm_file_destroy(shm);
+		return err;
+	}
+	publisher_destroy(d->publisher);
+	shm_file_destroy(d->shm);
+	d->publisher = publisher;
+	d->shm = shm;
+	d->attached = false;
+	model_set_publisher(d->model, publisher, &limits);
+	log_info(&d->log, "made shared memory", LOG_STR("directory", d->runtime_dir), LOG_U64("services", limits.services),
+		 LOG_U64("backends", limits.backends));
+	return 0;
+}
+
+/* True when the way to every healthy backend is known. */
+static bool hops_known(const struct daemon *d)
+{
+	for (size_t i = 0; i < d->model->pool_count; i++) {
+		const struct model_pool *pool = &d->model->pools[i];
+
+		for (size_t k = 0; k < pool->backend_count; k++) {
+			const struct model_backend *backend = &pool->backends[k];
+
+			if (backend->health == BACKEND_UP && !model_hop_known(d->model, &backend->hop))
+				return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * The first generation of a start replaces what the data plane forwards by, so it must be complete: every
+ * probe has a result, and the MACs of healthy backends are known (or had their time).
+ */
+static bool may_publish(struct daemon *d)
+{
+	if (d->published)
+		return true;
+	if (health_pending(d->health) > 0)
+		return false;
+	if (d->settled_ms == 0)
+		d->settled_ms = uv_now(&d->loop);
+	return hops_known(d) || uv_now(&d->loop) - d->settled_ms >= DAEMON_HOPS_WAIT_MS;
+}
+
+static void publish_now(struct daemon *d)
+{
+	int64_t generation;
+
+	d->publish_due = false;
+	daemon_network_before(d);
+	generation = model_update(d->model);
+	if (generation == -ERANGE) {
+		log_info(&d->log, "the configuration outgrew the shared memory");
+		if (daemon_new_file(d) == 0)
+			generation = model_update(d->model);
+	}
+	if (generation < 0) {
+		log_error(&d->log, "the change cannot be published; the data plane keeps what it has",
+			  LOG_ERRNO("cause", (int)generation));
+		return;
+	}
+	if (generation == 0) {
+		daemon_network_applied(d);
+		return;
+	}
+	if (!d->published)
+		log_info(&d->log, "first generation", LOG_U64("generation", (uint64_t)generation));
+	d->published = true;
+	d->committed_ms = uv_now(&d->loop);
+	d->state_dirty = true;
+	publisher_pump(d->publisher);
+	uv_timer_start(&d->tick, d->tick.timer_cb, DAEMON_TICK_BUSY_MS, DAEMON_TICK_BUSY_MS);
+}
+
+void daemon_publish(struct daemon *d)
+{
+	d->publish_due = true;
+}
+
+void daemon_publish_due(struct daemon *d)
+{
+	if (d->publish_due && may_publish(d))
+		publish_now(d);
+}
+
+void daemon_beat(struct daemon *d)
+{
+	struct sl_shm_live *live = shm_file_live(d->shm);
+	struct timespec now;
+	int pid;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	__atomic_store_n(&live->control_beat_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+			 __ATOMIC_RELAXED);
+	pid = daemon_data_pid(d);
+	if (d->attached && pid == 0) {
+		d->attached = false;
+		log_error(&d->log, "data plane is gone: no packet is forwarded until sluice-dp runs again",
+			  LOG_U64("pid", d->hello.pid));
+	}
+}

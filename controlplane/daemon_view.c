@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the API shows and does. Reads the model, the probes and the counters that the data plane keeps in
+ * the shared file; every act goes through the model and is logged with who did it.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "key_file.h"
+#include "sluice/core/hash.h"
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void show_status(void *ctx, struct api_status *ret)
+{
+	struct daemon *d = ctx;
+	const uint64_t now_ms = uv_now(&d->loop);
+
+	*ret = (struct api_status){
+		.node = d->config->node,
+		.instance = d->options.instance,
+		.version = SLUICE_VERSION,
+		.config_path = d->options.config,
+		.uptime_s = (now_ms - d->started_ms) / 1000,
+		.config_age_s = (now_ms - d->configured_ms) / 1000,
+		.generation = d->model->generation,
+		.applied = d->applied,
+		.applied_lag_ms = d->applied == d->model->generation || d->committed_ms == 0 ? 0 : now_ms - d->committed_ms,
+		.datapath_attached = d->attached && daemon_data_pid(d) != 0,
+		.pending_probes = health_pending(d->health),
+	};
+}
+
+/* Sums one position of every worker's counters; `backends`: of the second array. */
+static struct sl_counter counted(const struct daemon *d, bool backends, uint32_t position)
+{
+	const struct sl_shm_limits *limits = &shm_file_header(d->shm)->limits;
+	struct sl_counter sum = { 0, 0 };
+
+	if (position >= (backends ? limits->backends : limits->services))
+		return sum;
+	for (uint32_t w = 0; w < limits->workers; w++) {
+		const struct sl_worker_stats *stats = shm_file_stats(d->shm, w);
+		const struct sl_counter *array = (const struct sl_counter *)(stats + 1);
+		const struct sl_counter *counter = &array[(backends ? limits->services : 0) + position];
+
+		sum.packets += __atomic_load_n(&counter->packets, __ATOMIC_RELAXED);
+		sum.bytes += __atomic_load_n(&counter->bytes, __ATOMIC_RELAXED);
+	}
+	return sum;
+}
+
+static void show_services(void *ctx, api_emit_service *emit, void *arg)
+{
+	struct daemon *d = ctx;
+
+	for (size_t i = 0; i < d->model->service_count; i++) {
+		const struct model_service *service = &d->model->services[i];
+		const struct model_pool *pool = &d->model->pools[service->conf->pool];
+		struct api_service shown = { .conf = service->conf, .pool = pool->conf->name,
+					     .backends = (uint32_t)pool->backend_count, .serving = pool->serving,
+					     .announced = true, .counter = counted(d, false, service->id) };
+
+		for (size_t k = 0; k < pool->backend_count; k++)
+			shown.held += pool->backends[k].override.admin != BACKEND_READY || pool->backends[k].conf->weight == 0;
+		for (size_t k = 0; k < service->conf->listener_count; k++)
+			shown.announced = shown.announced && daemon_vip_held(d, &service->conf->listeners[k].address);
+		emit(arg, &shown);
+	}
+}
+
+static uint32_t probe_latency_us(const struct daemon *d, const struct model_pool *pool,
+				 const struct model_backend *backend)
+{
+	struct health_view view;
+
+	for (size_t i = 0; i < d->probe_count; i++) {
+		if (d->probes[i].check != pool->conf->check || d->probes[i].port != pool->conf->check_port ||
+		    !sl_addr_equal(&d->probes[i].address, &backend->conf->address))
+			continue;
+		health_view(d->targets[i].probe, &view);
+		return view.latency_us;
+	}
+	return 0;
+}
+
+static void show_backends(void *ctx, api_emit_backend *emit, void *arg)
+{
+	struct daemon *d = ctx;
+
+	for (size_t i = 0; i < d->model->pool_count; i++) {
+		const struct model_pool *pool = &d->model->pools[i];
+
+		for (size_t k = 0; k < pool->backend_count; k++) {
+			const struct model_backend *backend = &pool->backends[k];
+			const struct api_backend shown = {
+				.conf = backend->conf,
+				.pool = pool->conf->name,
+				.state = model_backend_word(d->model, pool, backend),
+				.health = backend_status_name(backend->health),
+				.reason = backend->reason,
+				.since_s = backend->since_s,
+				.latency_us = probe_latency_us(d, pool, backend),
+				.admin = backend_admin_name(backend->override.admin),
+				.admin_who = backend->override.who,
+				.admin_why = backend->override.why,
+				.admin_since_s = backend->override.since_s,
+				.rows = backend->rows,
+				.table_rows = pool->conf->table_size,
+				.counter = counted(d, true, backend->stats),
+			};
+
+			emit(arg, &shown);
+		}
+	}
+}
+
+static void show_pools(void *ctx, api_emit_pool *emit, void *arg)
+{
+	struct daemon *d = ctx;
+
+	for (size_t i = 0; i < d->model->pool_count; i++) {
+		const struct model_pool *pool = &d->model->pools[i];
+		const struct api_pool shown = { .name = pool->conf->name, .table_rows = pool->conf->table_size,
+						.backends = (uint32_t)pool->backend_count, .serving = pool->serving,
+						.table_fingerprint = pool->fingerprint };
+
+		emit(arg, &shown);
+	}
+}
+
+static void show_workers(void *ctx, api_emit_worker *emit, void *arg)
+{
+	struct daemon *d = ctx;
+
+	for (uint32_t w = 0; w < shm_file_header(d->shm)->limits.workers; w++) {
+		struct api_worker shown = { .index = w };
+
+		memcpy(&shown.stats, shm_file_stats(d->shm, w), sizeof(shown.stats));
+		emit(arg, &shown);
+	}
+}
+
+static uint64_t age_ms(const uint64_t *beat_ns, uint64_t now_ns)
+{
+	const uint64_t beat = __atomic_load_n(beat_ns, __ATOMIC_RELAXED);
+
+	if (beat == 0)
+		return UINT64_MAX;
+	return now_ns > beat ? (now_ns - beat) / 1000000 : 0;
+}
+
+static void show_datapath(void *ctx, struct api_datapath *ret)
+{
+	struct daemon *d = ctx;
+	const struct sl_shm_header *header = shm_file_header(d->shm);
+	struct sl_shm_live *live = shm_file_live(d->shm);
+	const int pid = daemon_data_pid(d);
+	const uint64_t now_ns = monotonic_ns();
+
+	*ret = (struct api_datapath){
+		.kind = "dpdk",
+		.attached = d->attached && pid != 0,
+		.pid = pid > 0 ? (uint64_t)pid : 0,
+		.started_s = __atomic_load_n(&live->data_started_ns, __ATOMIC_RELAXED) / 1000000000u,
+		.session = header->session,
+		.generation = d->model->generation,
+		.applied = d->applied,
+		.abi_major = header->abi_major,
+		.abi_minor = header->abi_minor,
+		.data_abi_minor = d->attached ? d->hello.abi_minor : 0,
+		.key_fingerprint = key_fingerprint_bits(&d->model->settings.hash_key),
+		.tables = model_tables_checksum(d->model),
+		.data_tables = __atomic_load_n(&live->data_tables, __ATOMIC_RELAXED),
+		.control_beat_age_ms = age_ms(&live->control_beat_ns, now_ns),
+		.data_beat_age_ms = age_ms(&live->data_beat_ns, now_ns),
+		.workers = header->boot.worker_count,
+		.workers_alive = (uint32_t)__atomic_load_n(&live->data_workers_alive, __ATOMIC_RELAXED),
+		.ports = header->boot.port,
+		.port_count = header->boot.port_count,
+	};
+}
+
+static int set_admin(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,
+		     const char *why, char reterr[API_ERROR_MAX])
+{
+	struct daemon *d = ctx;
+	struct model_override override = { .since_s = daemon_wall_s() };
+	int err;
+
+	if (admin != BACKEND_READY && admin != BACKEND_DRAIN) {
+		snprintf(reterr, API_ERROR_MAX, "'%s' is not available: use drain or ready", backend_admin_name(admin));
+		return -EINVAL;
+	}
+	override.admin = admin;
+	strncpy(override.who, who ? who : "", sizeof(override.who) - 1);
+	strncpy(override.why, why ? why : "", sizeof(override.why) - 1);
+	err = model_set_override(d->model, pool, backend, &override);
+	if (err == -ENOENT)
+		snprintf(reterr, API_ERROR_MAX, "no backend '%s'%s%s; 'sluicectl show backends' lists them", backend,
+			 pool ? " in pool " : "", pool ? pool : "");
+	if (err == -EEXIST)
+		snprintf(reterr, API_ERROR_MAX, "several pools have a backend '%s'; name one with --pool", backend);
+	if (err < 0)
+		return err;
+	log_info(&d->log, admin == BACKEND_DRAIN ? "backend drains" : "backend is ready again",
+		 LOG_STR("backend", backend), LOG_STR("pool", pool ? pool : "-"), LOG_STR("who", override.who),
+		 LOG_STR("why", override.why));
+	d->state_dirty = true;
+	daemon_state_save(d);
+	daemon_publish(d);
+	return 0;
+}
+
+static int reload(void *ctx, char reterr[API_ERROR_MAX])
+{
+	return daemon_reload(ctx, reterr, API_ERROR_MAX);
+}
+
+int daemon_api_start(struct daemon *d)
+{
+	const struct api_source source = { .ctx = d, .status = show_status, .services = show_services,
+					   .backends = show_backends, .pools = show_pools, .workers = show_workers,
+					   .datapath = show_datapath, .set_admin = set_admin, .reload = reload };
+	char path[sizeof(d->runtime_dir) + 16];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/%s", d->runtime_dir, SL_API_SOCKET);
+	err = api_create(&d->loop, path, &source, &d->api);
+	if (err < 0)
+		log_error(&d->log, "the API socket cannot be made", LOG_STR("path", path), LOG_ERRNO("cause", err));
+	return err;
+}
