@@ -16,16 +16,20 @@
 
 #include "tests/support/loopback_server.h"
 
+#if defined(__SANITIZE_ADDRESS__) /* gcc */
+#define SANITIZED 1
+#elif defined(__has_feature) /* clang */
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+
 enum {
 	PROBES_PER_S = 500,
 	INTERVAL_MS = 1000,
 	MEASURED_S = 2,
 	/* A tenth of a core; sanitizers multiply the cost, and are not what is measured. */
-#if defined(__SANITIZE_ADDRESS__)
-	CPU_PERCENT_MAX = 100,
-#else
-	CPU_PERCENT_MAX = 10,
-#endif
+	CPU_PERCENT_MAX = SANITIZED ? 100 : 10,
 };
 
 static void on_change(void *ctx, const struct health_probe *probe)
