@@ -39,7 +39,8 @@ static void read_all(struct config_reader *reader, const struct config_node *roo
 /* How many things the file can define at most: arrays are made once. */
 static bool make_room(struct config_reader *reader, const struct config_node *root)
 {
-	const struct config_node *checks = config_node_get(root, "checks"), *pools = config_node_get(root, "pools");
+	const struct config_node *checks = config_node_get(root, "checks"),
+				 *pools = config_node_get(root, "pools");
 	const struct config_node *services = config_node_get(root, "services");
 	const size_t service_count = services ? services->count : 0;
 	const size_t pool_count = (pools ? pools->count : 0) + service_count;
@@ -52,8 +53,8 @@ static bool make_room(struct config_reader *reader, const struct config_node *ro
 	reader->pool_origins = config_read_alloc(reader, pool_count, sizeof(*reader->pool_origins));
 	reader->check_index = config_index_create(check_count);
 	reader->pool_index = config_index_create(pool_count);
-	return config->checks && config->pools && config->services && reader->pool_origins && reader->check_index &&
-	       reader->pool_index;
+	return config->checks && config->pools && config->services && reader->pool_origins &&
+	       reader->check_index && reader->pool_index;
 }
 
 static struct config *config_create(void)
@@ -79,10 +80,13 @@ int config_load_text(const char *path, const char *text, size_t len, const struc
 		     struct config **ret_config, struct config_errors **ret_errors)
 {
 	static const struct config_host unknown;
-	const size_t mark = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* says nothing in UTF-8 */
+	const size_t mark =
+		len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* says nothing in UTF-8 */
 	struct config_errors *errors = config_errors_create(path, text + mark, len - mark);
 	struct config_arena *arena = config_arena_create();
-	struct config_reader reader = { .config = config_create(), .errors = errors, .host = host ? host : &unknown };
+	struct config_reader reader = { .config = config_create(),
+					.errors = errors,
+					.host = host ? host : &unknown };
 	struct config_node *root;
 	int err = -ENOMEM;
 
@@ -132,7 +136,9 @@ static int read_file(const char *path, char **ret_text, size_t *ret_len, bool *r
 		err = -EFBIG;
 	for (size_t room = 0; !err; len += (size_t)got) {
 		if (len == room) {
-			char *larger = room > CONFIG_TEXT_MAX ? NULL : realloc(text, room = room ? room * 2 : 64 * 1024);
+			char *larger = room > CONFIG_TEXT_MAX
+					       ? NULL
+					       : realloc(text, room = room ? room * 2 : 64 * 1024);
 
 			if (!larger) {
 				err = room > CONFIG_TEXT_MAX ? -EFBIG : -ENOMEM;
@@ -163,8 +169,9 @@ static int unreadable(const char *path, int err, struct config_errors **ret_erro
 
 	if (!errors)
 		return -ENOMEM;
-	config_errors_add(errors, (struct config_mark){ 0 }, NULL, "cannot be read: %s; needed: a readable file of at most %d bytes",
-			  strerror(-err), CONFIG_TEXT_MAX);
+	config_errors_add(errors, (struct config_mark){ 0 }, NULL,
+			  "cannot be read: %s; needed: a readable file of at most %d bytes", strerror(-err),
+			  CONFIG_TEXT_MAX);
 	config_errors_seal(errors);
 	*ret_errors = errors;
 	return err;

@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 2, 3)))
-static bool fail(struct config_reason *reterr, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool fail(struct config_reason *reterr, const char *format, ...)
 {
 	va_list args;
 
@@ -107,7 +106,8 @@ bool config_value_listener(const char *text, uint8_t *ret_proto, struct sl_addr 
 	memcpy(address, start, (size_t)(end - start));
 	address[end - start] = 0;
 	if (!config_value_address(address, ret_addr, &why))
-		return fail(reterr, "holds \"%s\", which %.*s", address, (int)sizeof(reterr->text) - 80, why.text);
+		return fail(reterr, "holds \"%s\", which %.*s", address, (int)sizeof(reterr->text) - 80,
+			    why.text);
 	return listener_port(port + 1, ret_port, reterr);
 }
 
@@ -136,7 +136,9 @@ bool config_value_device(const char *text, struct sl_port_config *port, struct c
 	static const struct {
 		const char *prefix;
 		enum sl_port_kind kind;
-	} kinds[] = { { "af_xdp:", SL_PORT_AF_XDP }, { "af_packet:", SL_PORT_AF_PACKET }, { "pci:", SL_PORT_PCI },
+	} kinds[] = { { "af_xdp:", SL_PORT_AF_XDP },
+		      { "af_packet:", SL_PORT_AF_PACKET },
+		      { "pci:", SL_PORT_PCI },
 		      { "vdev:", SL_PORT_VDEV } };
 	const char *device = NULL;
 	struct config_reason why;
@@ -156,7 +158,8 @@ bool config_value_device(const char *text, struct sl_port_config *port, struct c
 	if (!device)
 		return fail(reterr, "is no kind and device");
 	if (strlen(device) >= sizeof(port->device))
-		return fail(reterr, "is too long: a device has at most %zu characters", sizeof(port->device) - 1);
+		return fail(reterr, "is too long: a device has at most %zu characters",
+			    sizeof(port->device) - 1);
 	if (port->kind == SL_PORT_PCI && !is_pci_address(device))
 		return fail(reterr, "has no PCI address: write it as \"pci:0000:3b:00.0\"");
 	if (port->kind == SL_PORT_VDEV && strncmp(device, "net_", 4) != 0)

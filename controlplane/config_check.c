@@ -14,25 +14,28 @@ struct place {
 	struct config_path list, item, key, sub;
 };
 
-static const struct config_path *place_of(struct place *place, const char *list, const char *name, size_t index,
-					  const char *key)
+static const struct config_path *place_of(struct place *place, const char *list, const char *name,
+					  size_t index, const char *key)
 {
 	place->list = (struct config_path){ .key = list };
-	place->item = (struct config_path){ .parent = &place->list, .name = name && name[0] ? name : NULL, .index = index };
+	place->item = (struct config_path){ .parent = &place->list,
+					    .name = name && name[0] ? name : NULL,
+					    .index = index };
 	place->key = (struct config_path){ .parent = &place->item, .key = key };
 	return key ? &place->key : &place->item;
 }
 
-static const struct config_path *pool_place(struct place *place, const struct config_reader *reader, size_t pool,
-					    const char *key)
+static const struct config_path *pool_place(struct place *place, const struct config_reader *reader,
+					    size_t pool, const char *key)
 {
 	const bool in_service = reader->pool_origins[pool].in_service;
 
-	return place_of(place, in_service ? "services" : "pools", reader->config->pools[pool].name, pool, key);
+	return place_of(place, in_service ? "services" : "pools", reader->config->pools[pool].name, pool,
+			key);
 }
 
-static const struct config_path *backend_place(struct place *place, const struct config_reader *reader, size_t pool,
-					       size_t backend)
+static const struct config_path *backend_place(struct place *place, const struct config_reader *reader,
+					       size_t pool, size_t backend)
 {
 	place->sub = (struct config_path){ .parent = pool_place(place, reader, pool, "backends"),
 					   .name = reader->config->pools[pool].backends[backend].name };
@@ -52,7 +55,7 @@ static void check_listeners(struct config_reader *reader)
 		struct sl_addr address;
 		uint16_t port;
 		uint16_t proto;
-	} *keys;
+	} * keys;
 	const struct config_listener **firsts;
 	struct config_index *index;
 	size_t total = 0, n = 0, first = 0;
@@ -87,10 +90,11 @@ static void check_listeners(struct config_reader *reader)
 			config_format_address(&listener->address, text, sizeof(text));
 			if (listener->port)
 				snprintf(port, sizeof(port), "%u", listener->port);
-			config_errors_add(reader->errors, (struct config_mark){ listener->line, listener->column },
-					  place_of(&place, "services", service->name, i, "listen"),
-					  "%s %s port %s is already listened on in line %u; allowed: each once",
-					  proto_name(listener->proto), text, port, firsts[first]->line);
+			config_errors_add(
+				reader->errors, (struct config_mark){ listener->line, listener->column },
+				place_of(&place, "services", service->name, i, "listen"),
+				"%s %s port %s is already listened on in line %u; allowed: each once",
+				proto_name(listener->proto), text, port, firsts[first]->line);
 		}
 	}
 out:
@@ -116,7 +120,8 @@ static void check_backend_vips(struct config_reader *reader)
 			if (!config_index_get(vips, &backend->address, sizeof(backend->address), &known))
 				continue;
 			config_format_address(&backend->address, text, sizeof(text));
-			config_errors_add(reader->errors, (struct config_mark){ backend->line, backend->column },
+			config_errors_add(reader->errors,
+					  (struct config_mark){ backend->line, backend->column },
 					  backend_place(&place, reader, i, k),
 					  "%s is a VIP; allowed: the backend's own address", text);
 		}
@@ -126,60 +131,82 @@ static void check_backend_vips(struct config_reader *reader)
 	config_index_destroy(vips);
 }
 
+/* ---- who uses a pool */
+
+/* The services of each pool as lists: a large file is not searched once for every pool. */
+struct users {
+	int *first; /* by pool: index of a service, -1: none */
+	int *next;  /* by service: the next one with the same pool, -1: none */
+};
+
+static bool find_users(struct config_reader *reader, struct users *users)
+{
+	const struct config *config = reader->config;
+
+	users->first = config_read_alloc(reader, config->pool_count, sizeof(int));
+	users->next = config_read_alloc(reader, config->service_count, sizeof(int));
+	if (!users->first || !users->next)
+		return false;
+	for (size_t i = 0; i < config->pool_count; i++)
+		users->first[i] = -1;
+	for (size_t i = config->service_count; i > 0; i--) { /* backwards: lists in the file's order */
+		const int pool = config->services[i - 1].pool;
+
+		if (pool < 0)
+			continue;
+		users->next[i - 1] = users->first[pool];
+		users->first[pool] = (int)i - 1;
+	}
+	return true;
+}
+
 /* ---- the port that probes go to */
 
 /* Finds the only port of all services that use the pool; otherwise says in `ports` which there are. */
-static uint16_t only_port(const struct config *config, size_t pool, char *ports, size_t size, bool *ret_used)
+static uint16_t only_port(const struct config *config, const struct users *users, size_t pool, char *ports,
+			  size_t size)
 {
-	uint16_t only = 0;
+	uint16_t seen[8];
 	size_t used = 0, different = 0;
 	bool every = false;
 
-	*ret_used = false;
 	ports[0] = 0;
-	for (size_t i = 0; i < config->service_count; i++) {
+	for (int i = users->first[pool]; i >= 0; i = users->next[i]) {
 		const struct config_service *service = &config->services[i];
 
-		if (service->pool != (int)pool)
-			continue;
-		*ret_used = true;
 		for (size_t k = 0; k < service->listener_count; k++) {
 			const uint16_t port = service->listeners[k].port;
-			char word[16];
+			bool known = port == 0 || different == sizeof(seen) / sizeof(seen[0]);
 
-			if (port == 0) {
-				every = true;
+			every |= port == 0;
+			for (size_t n = 0; n < different && !known; n++)
+				known = seen[n] == port;
+			if (known)
 				continue;
-			}
-			if (port == only)
-				continue;
-			snprintf(word, sizeof(word), "%s%u", different ? ", " : "", port);
-			if (used + strlen(word) < size - 8 && (different == 0 || !strstr(ports, word)))
-				used += (size_t)snprintf(ports + used, size - used, "%s", word);
-			different++;
-			only = port;
+			seen[different++] = port;
+			used += (size_t)snprintf(ports + used, size - used, "%s%u", used ? ", " : "", port);
 		}
 	}
 	if (every)
-		snprintf(ports + used, size - used, "%s*", different ? ", " : "");
-	return different == 1 && !every ? only : 0;
+		snprintf(ports + used, size - used, "%s*", used ? ", " : "");
+	return different == 1 && !every ? seen[0] : 0;
 }
 
-static void check_port(struct config_reader *reader, size_t pool_index)
+static void check_port(struct config_reader *reader, const struct users *users, size_t pool_index)
 {
 	struct config *config = reader->config;
 	struct config_pool *pool = &config->pools[pool_index];
 	const struct config_check *check = pool->check >= 0 ? &config->checks[pool->check] : NULL;
 	const struct config_mark mark = reader->pool_origins[pool_index].check;
 	struct place place;
-	char ports[80];
-	bool used;
+	char ports[80]; /* eight ports and a star */
 
 	if (!check)
 		return;
 	if (check->type == CONFIG_CHECK_DNS) {
 		config_errors_add(reader->errors, mark, pool_place(&place, reader, pool_index, "check"),
-				  "check type dns is not available in this build; allowed: a check of type tcp, http or icmp");
+				  "check type dns is not available in this build; allowed: a check of type "
+				  "tcp, http or icmp");
 		return;
 	}
 	if (check->type == CONFIG_CHECK_ICMP)
@@ -187,15 +214,18 @@ static void check_port(struct config_reader *reader, size_t pool_index)
 	pool->check_port = check->port;
 	if (check->port)
 		return;
-	pool->check_port = only_port(config, pool_index, ports, sizeof(ports), &used);
+	pool->check_port = only_port(config, users, pool_index, ports, sizeof(ports));
 	if (pool->check_port)
 		return;
-	if (!used)
-		config_errors_add(reader->errors, mark, pool_place(&place, reader, pool_index, "check"),
-				  "no service uses the pool, so the check has no port; allowed: a check with a port");
+	if (users->first[pool_index] < 0)
+		config_errors_add(
+			reader->errors, mark, pool_place(&place, reader, pool_index, "check"),
+			"no service uses the pool, so the check has no port; allowed: a check with a port");
 	else if (ports[0])
 		config_errors_add(reader->errors, mark, pool_place(&place, reader, pool_index, "check"),
-				  "the pool is used by the ports %s, so the check must say which to probe; allowed: a check with a port", ports);
+				  "the pool is used by the ports %s, so the check must say which to probe; "
+				  "allowed: a check with a port",
+				  ports);
 }
 
 /* ---- reach of mode l2 */
@@ -236,8 +266,9 @@ static size_t our_networks(const struct config_reader *reader, char *text, size_
 			continue;
 		config_format_address(&network->prefix, address, sizeof(address));
 		if (used + 80 < size)
-			used += (size_t)snprintf(text + used, size - used, "%s%s/%u of %s", count ? ", " : "", address,
-						 network->prefix_len - (v4 ? 96 : 0), network->ifname);
+			used += (size_t)snprintf(text + used, size - used, "%s%s/%u of %s", count ? ", " : "",
+						 address, network->prefix_len - (v4 ? 96 : 0),
+						 network->ifname);
 		count++;
 	}
 	return count;
@@ -246,13 +277,14 @@ static size_t our_networks(const struct config_reader *reader, char *text, size_
 static bool is_reachable(const struct config_reader *reader, const struct sl_addr *addr)
 {
 	for (size_t i = 0; i < reader->host->network_count; i++)
-		if (is_ours(reader->config, reader->host->networks[i].ifname) && in_network(addr, &reader->host->networks[i]))
+		if (is_ours(reader->config, reader->host->networks[i].ifname) &&
+		    in_network(addr, &reader->host->networks[i]))
 			return true;
 	return false;
 }
 
 /* Only addresses of a network of ours have a MAC address that l2 can send to. */
-static void check_reach(struct config_reader *reader)
+static void check_reach(struct config_reader *reader, const struct users *users)
 {
 	const struct config *config = reader->config;
 	char networks[300], text[INET6_ADDRSTRLEN];
@@ -263,8 +295,8 @@ static void check_reach(struct config_reader *reader)
 	for (size_t i = 0; i < config->pool_count; i++) {
 		const struct config_service *service = NULL;
 
-		for (size_t k = 0; k < config->service_count && !service; k++)
-			if (config->services[k].pool == (int)i && config->services[k].mode == SL_MODE_L2)
+		for (int k = users->first[i]; k >= 0 && !service; k = users->next[k])
+			if (config->services[k].mode == SL_MODE_L2)
 				service = &config->services[k];
 		for (size_t k = 0; k < config->pools[i].backend_count && service; k++) {
 			const struct config_backend *backend = &config->pools[i].backends[k];
@@ -272,9 +304,11 @@ static void check_reach(struct config_reader *reader)
 			if (is_reachable(reader, &backend->address))
 				continue;
 			config_format_address(&backend->address, text, sizeof(text));
-			config_errors_add(reader->errors, (struct config_mark){ backend->line, backend->column },
+			config_errors_add(reader->errors,
+					  (struct config_mark){ backend->line, backend->column },
 					  backend_place(&place, reader, i, k),
-					  "%s is on no network of the interfaces, so mode l2 of service \"%s\" cannot reach it; allowed: %s; or mode ipip",
+					  "%s is on no network of the interfaces, so mode l2 of service "
+					  "\"%s\" cannot reach it; allowed: %s; or mode ipip",
 					  text, service->name, networks);
 		}
 	}
@@ -290,21 +324,29 @@ static void check_totals(struct config_reader *reader)
 	for (size_t i = 0; i < config->service_count; i++)
 		listeners += config->services[i].listener_count;
 	if (backends > SL_BACKENDS_MAX)
-		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL, "%zu backends in all pools; allowed: %d", backends, SL_BACKENDS_MAX);
+		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL,
+				  "%zu backends in all pools; allowed: %d", backends, SL_BACKENDS_MAX);
 	if (listeners > SL_LISTENERS_MAX)
-		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL, "%zu listeners in all services; allowed: %d", listeners, SL_LISTENERS_MAX);
+		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL,
+				  "%zu listeners in all services; allowed: %d", listeners, SL_LISTENERS_MAX);
 	if (config->vip_count > SL_VIPS_MAX)
-		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL, "%zu VIP addresses; allowed: %d", config->vip_count, SL_VIPS_MAX);
+		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL,
+				  "%zu VIP addresses; allowed: %d", config->vip_count, SL_VIPS_MAX);
 	if (config->pool_count > SL_POOLS_MAX)
-		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL, "%zu pools; allowed: %d", config->pool_count, SL_POOLS_MAX);
+		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL, "%zu pools; allowed: %d",
+				  config->pool_count, SL_POOLS_MAX);
 }
 
 void config_check(struct config_reader *reader)
 {
+	struct users users;
+
 	check_listeners(reader);
 	check_backend_vips(reader);
-	check_reach(reader);
-	for (size_t i = 0; i < reader->config->pool_count; i++)
-		check_port(reader, i);
 	check_totals(reader);
+	if (!find_users(reader, &users))
+		return;
+	check_reach(reader, &users);
+	for (size_t i = 0; i < reader->config->pool_count; i++)
+		check_port(reader, &users, i);
 }

@@ -11,7 +11,6 @@
 
 enum {
 	PATH_MAX_BYTES = 320,
-	MESSAGE_MAX_BYTES = 640,
 	SOURCE_MAX_CHARACTERS = 120, /* of a long line, the part around the place is shown */
 };
 
@@ -19,8 +18,8 @@ struct message {
 	struct config_mark mark;
 	size_t order; /* as added: sorting is stable */
 	bool warning;
-	char *text;   /* path, message; without file and place */
-	char *source; /* the source line or a part of it; NULL: none */
+	char *text;         /* path, message; without file and place */
+	char *source;       /* the source line or a part of it; NULL: none */
 	unsigned int caret; /* characters of `source` before the caret */
 };
 
@@ -117,7 +116,11 @@ static size_t format_path(char *buf, size_t size, const struct config_path *path
 static size_t character_len(const char *text, size_t left)
 {
 	const unsigned char first = (unsigned char)text[0];
-	size_t len = first < 0x80 ? 1 : (first & 0xe0) == 0xc0 ? 2 : (first & 0xf0) == 0xe0 ? 3 : (first & 0xf8) == 0xf0 ? 4 : 1;
+	size_t len = first < 0x80             ? 1
+		     : (first & 0xe0) == 0xc0 ? 2
+		     : (first & 0xf0) == 0xe0 ? 3
+		     : (first & 0xf8) == 0xf0 ? 4
+					      : 1;
 
 	for (size_t i = 1; i < len; i++)
 		if (i >= left || ((unsigned char)text[i] & 0xc0) != 0x80)
@@ -188,11 +191,26 @@ static void copy_source(struct config_errors *errors, struct message *message)
 	message->caret = before - skip + (skip > 0);
 }
 
-__attribute__((format(printf, 5, 0)))
-static void add(struct config_errors *errors, bool warning, struct config_mark mark,
-		const struct config_path *path, const char *format, va_list args)
+/* Keeps a message on its line and in UTF-8, whatever the file's texts hold and wherever they were cut. */
+static void make_printable(char *text)
 {
-	char text[PATH_MAX_BYTES + MESSAGE_MAX_BYTES];
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		const size_t bytes = character_len(text, left);
+
+		if (bytes == 1 && ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f))
+			*text = '?';
+		text += bytes;
+		left -= bytes;
+	}
+}
+
+__attribute__((format(printf, 5, 0))) static void add(struct config_errors *errors, bool warning,
+						      struct config_mark mark, const struct config_path *path,
+						      const char *format, va_list args)
+{
+	char text[PATH_MAX_BYTES + sizeof(struct config_message)];
 	struct message *message;
 	size_t used;
 
@@ -209,8 +227,11 @@ static void add(struct config_errors *errors, bool warning, struct config_mark m
 		used = append(text, sizeof(text), used, ": ");
 	}
 	vsnprintf(text + used, sizeof(text) - used, format, args);
+	make_printable(text);
 	message = &errors->messages[errors->kept];
-	*message = (struct message){ .mark = mark, .order = errors->kept, .warning = warning, .text = strdup(text) };
+	*message = (struct message){
+		.mark = mark, .order = errors->kept, .warning = warning, .text = strdup(text)
+	};
 	if (!message->text) {
 		errors->no_memory = true;
 		return;
@@ -270,6 +291,6 @@ void config_errors_print(const struct config_errors *errors, FILE *out)
 			fprintf(out, "    %s\n    %*s^\n", message->source, (int)message->caret, "");
 	}
 	if (errors->dropped > 0)
-		fprintf(out, "%s: %zu more; the first %d are shown\n", errors->file, errors->dropped,
+		fprintf(out, "%s: %zu more, not shown: at most %d are\n", errors->file, errors->dropped,
 			CONFIG_ERRORS_MAX);
 }

@@ -16,6 +16,11 @@ enum {
 	CONFIG_ERRORS_MAX = 100, /* kept and printed; further ones are only counted */
 };
 
+/* A message's own part, without place and path; longer ones are cut. */
+struct config_message {
+	char text[640];
+};
+
 /* A place in the file, both counted from 1, columns in characters. Line 0: the file as a whole. */
 struct config_mark {
 	unsigned int line;

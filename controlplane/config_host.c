@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-	NETWORKS_MAX = 4096, /* more are not needed to say that an address is out of reach */
+	NETWORKS_MAX = 4096,            /* more are not needed to say that an address is out of reach */
 	ROUTE_LOCAL = (int)0x80000000u, /* RTF_LOCAL of linux/ipv6_route.h: an address of our own */
 };
 
@@ -35,7 +35,8 @@ static void add_network(struct host *h, const char *ifname, struct sl_addr prefi
 	if (h->host.network_count == NETWORKS_MAX || prefix_len >= 128)
 		return;
 	for (size_t i = 0; i < h->host.network_count; i++)
-		if (h->networks[i].prefix_len == prefix_len && sl_addr_equal(&h->networks[i].prefix, &prefix) &&
+		if (h->networks[i].prefix_len == prefix_len &&
+		    sl_addr_equal(&h->networks[i].prefix, &prefix) &&
 		    strcmp(h->networks[i].ifname, ifname) == 0)
 			return;
 	*network = (struct config_network){ .prefix = prefix, .prefix_len = prefix_len };
@@ -60,12 +61,14 @@ static void add_address(struct host *h, const struct ifaddrs *entry)
 	if (!entry->ifa_addr || !entry->ifa_netmask || entry->ifa_flags & IFF_LOOPBACK)
 		return;
 	if (entry->ifa_addr->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)entry->ifa_addr, *mask = (const void *)entry->ifa_netmask;
+		const struct sockaddr_in *in = (const void *)entry->ifa_addr,
+					 *mask = (const void *)entry->ifa_netmask;
 
 		add_network(h, entry->ifa_name, sl_addr_from_v4(in->sin_addr.s_addr),
 			    96 + mask_len((const unsigned char *)&mask->sin_addr, 4));
 	} else if (entry->ifa_addr->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in = (const void *)entry->ifa_addr, *mask = (const void *)entry->ifa_netmask;
+		const struct sockaddr_in6 *in = (const void *)entry->ifa_addr,
+					  *mask = (const void *)entry->ifa_netmask;
 
 		if (IN6_IS_ADDR_LINKLOCAL(&in->sin6_addr))
 			return;
@@ -84,9 +87,11 @@ static void add_routes_v4(struct host *h)
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "%15s %x %x %x %*d %*d %*d %x", ifname, &destination, &gateway, &flags, &mask) == 5 &&
+		if (sscanf(line, "%15s %x %x %x %*d %*d %*d %x", ifname, &destination, &gateway, &flags,
+			   &mask) == 5 &&
 		    flags & RTF_UP && !(flags & (RTF_GATEWAY | RTF_REJECT)))
-			add_network(h, ifname, sl_addr_from_v4(destination), 96 + mask_len((unsigned char *)&mask, 4));
+			add_network(h, ifname, sl_addr_from_v4(destination),
+				    96 + mask_len((unsigned char *)&mask, 4));
 	fclose(file);
 }
 
@@ -101,15 +106,17 @@ static void add_routes_v6(struct host *h)
 	while (fgets(line, sizeof(line), file)) {
 		struct sl_addr addr;
 
-		if (sscanf(line, "%32s %x %*s %*s %*s %*s %*s %*s %x %15s", hex, &len, &flags, ifname) != 4 || strlen(hex) != 32)
+		if (sscanf(line, "%32s %x %*s %*s %*s %*s %*s %*s %x %15s", hex, &len, &flags, ifname) != 4 ||
+		    strlen(hex) != 32)
 			continue;
 		for (size_t i = 0; i < 16; i++) {
 			const char byte[3] = { hex[2 * i], hex[2 * i + 1], 0 };
 
 			addr.b[i] = (unsigned char)strtoul(byte, NULL, 16);
 		}
-		if (!(flags & RTF_UP) || flags & (RTF_GATEWAY | RTF_REJECT) || flags & (unsigned int)ROUTE_LOCAL ||
-		    addr.b[0] == 0xff || (addr.b[0] == 0xfe && addr.b[1] == 0x80) || strcmp(ifname, "lo") == 0)
+		if (!(flags & RTF_UP) || flags & (RTF_GATEWAY | RTF_REJECT) ||
+		    flags & (unsigned int)ROUTE_LOCAL || addr.b[0] == 0xff ||
+		    (addr.b[0] == 0xfe && addr.b[1] == 0x80) || strcmp(ifname, "lo") == 0)
 			continue;
 		add_network(h, ifname, addr, len);
 	}
@@ -138,7 +145,8 @@ int config_host_read(const char *path, struct config_host **ret_host)
 	add_routes_v6(h);
 	h->host.networks = h->networks;
 	h->host.cpu_count = cpus > 0 ? (unsigned int)cpus : 0;
-	h->host.file_root_owned = stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 && !(st.st_mode & 022);
+	h->host.file_root_owned =
+		stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 && !(st.st_mode & 022);
 	*ret_host = &h->host;
 	return 0;
 }

@@ -83,7 +83,8 @@ static bool grow(struct config_index *index)
 	return true;
 }
 
-int config_index_put(struct config_index *index, const void *key, size_t len, size_t number, size_t *ret_first)
+int config_index_put(struct config_index *index, const void *key, size_t len, size_t number,
+		     size_t *ret_first)
 {
 	struct entry *entry = find(index->entries, index->slots, key, len);
 

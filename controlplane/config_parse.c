@@ -6,6 +6,8 @@
 #include "config_tree.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -26,8 +28,8 @@ struct anchor {
 struct frame {
 	struct config_node *node;
 	size_t capacity;
-	struct config_node *key;  /* a map's key that waits for its value */
-	bool duplicate;           /* that key was there before: its value is read and dropped */
+	struct config_node *key;    /* a map's key that waits for its value */
+	bool duplicate;             /* that key was there before: its value is read and dropped */
 	struct config_index *index; /* of a map with many keys */
 };
 
@@ -57,12 +59,47 @@ const struct config_node *config_node_get(const struct config_node *map, const c
 const char *config_node_kind_name(const struct config_node *node)
 {
 	switch (node->kind) {
-	case CONFIG_NODE_BAD:  break;
+	case CONFIG_NODE_BAD: break;
 	case CONFIG_NODE_TEXT: return node->plain && node->text_len == 0 ? "nothing" : "a single value";
 	case CONFIG_NODE_LIST: return "a list";
-	case CONFIG_NODE_MAP:  return "a map";
+	case CONFIG_NODE_MAP: return "a map";
 	}
 	return "?";
+}
+
+/* The path to the key `key` (NULL: to what comes next) in the innermost open list or map. */
+struct place {
+	struct config_path parts[CONFIG_DEPTH_MAX + 1];
+};
+
+static const char *name_of(const struct config_node *map)
+{
+	const struct config_node *name = config_node_get(map, "name");
+
+	return name && name->kind == CONFIG_NODE_TEXT ? name->text : NULL;
+}
+
+static const struct config_path *place_of(const struct parser *p, struct place *place, const char *key)
+{
+	const struct config_path *parent = NULL;
+
+	for (size_t i = 0; i < p->depth; i++) {
+		const struct frame *frame = &p->frames[i];
+		const bool last = i + 1 == p->depth;
+		struct config_path *part = &place->parts[i];
+
+		*part = (struct config_path){ .parent = parent };
+		if (frame->node->kind == CONFIG_NODE_LIST) {
+			part->index = frame->node->count;
+			part->name = last ? NULL : name_of(p->frames[i + 1].node);
+		} else {
+			part->key = last && key ? key : frame->key ? frame->key->text : NULL;
+			if (!part->key)
+				break;
+		}
+		parent = part;
+	}
+	return parent;
 }
 
 static struct config_mark mark_of(yaml_mark_t mark)
@@ -76,38 +113,76 @@ static int no_memory(struct parser *p)
 	return -ENOMEM;
 }
 
+__attribute__((format(printf, 4, 5))) static int wrong(struct parser *p, struct config_mark mark,
+						       const char *key, const char *format, ...)
+{
+	struct config_message message;
+	struct place place;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message.text, sizeof(message.text), format, args);
+	va_end(args);
+	config_errors_add(p->errors, mark, place_of(p, &place, key), "%s", message.text);
+	return -EINVAL;
+}
+
+static bool is_tab(const char *text, size_t len, yaml_mark_t mark)
+{
+	const char *at = text, *end = text + len;
+
+	for (size_t line = 0; line < mark.line && at < end; at++) /* the parser's index counts characters */
+		line += *at == '\n';
+	return (size_t)(end - at) > mark.column && at[mark.column] == '\t';
+}
+
 /* libyaml's words, with the remedy where one is known. */
 static int syntax_error(struct parser *p, const char *text, size_t len)
 {
+	static const struct {
+		const char *part, *what, *remedy;
+	} known[] = {
+		{ "cannot start any token", NULL,
+		  "; allowed: texts with a special first character in quotes" },
+		{ "did not find expected ',' or", NULL,
+		  "; allowed: inside [ ] and { }, texts with [ ] { } or , in quotes" },
+		{ "did not find expected key", NULL,
+		  "; allowed: keys of one map at one indentation, quotes closed" },
+		{ "did not find expected '-'", NULL,
+		  "; allowed: items of one list at one indentation, quotes closed" },
+		{ "mapping values are not allowed", NULL, "; allowed: texts that hold \": \" in quotes" },
+		{ "block sequence entries are not", NULL,
+		  "; allowed: a list on lines of its own, a lone \"-\" in quotes" },
+		{ "could not find expected ':'", NULL, "; allowed: a key, a colon, a space and its value" },
+		{ "unexpected end of stream", "a quote is not closed", "; allowed: a quote at both ends" },
+	};
 	const yaml_parser_t *yaml = &p->yaml;
-	const char *problem = yaml->problem ? yaml->problem : "unknown error";
-	const char *remedy = "";
+	const char *problem = yaml->problem ? yaml->problem : "unknown error", *remedy = "";
+	yaml_mark_t mark = yaml->problem_mark;
+	char context[128] = "";
 
 	if (yaml->error == YAML_MEMORY_ERROR)
 		return no_memory(p);
-	if (strstr(problem, "cannot start any token")) {
-		const char *line = text, *end = text + len;
-
-		/* the parser's index counts characters: go by line and column instead */
-		for (size_t n = 0; n < yaml->problem_mark.line && line < end; line++)
-			n += *line == '\n';
-		if ((size_t)(end - line) > yaml->problem_mark.column && line[yaml->problem_mark.column] == '\t')
-			problem = "a tab cannot indent", remedy = "; allowed: spaces";
-		else
-			remedy = "; put texts that begin with a special character in quotes";
-	} else if (strstr(problem, "did not find expected ',' or")) {
-		remedy = "; inside [ ] and { }, put texts that hold [ ] { } or , in quotes";
-	} else if (strstr(problem, "did not find expected key") || strstr(problem, "did not find expected '-'")) {
-		remedy = "; check the indentation, and the quotes and brackets before this place";
-	} else if (strstr(problem, "mapping values are not allowed")) {
-		remedy = "; check the indentation, and put texts that hold \": \" in quotes";
-	} else if (strstr(problem, "could not find expected ':'")) {
-		remedy = "; a key is followed by a colon and a space";
+	if (yaml->context && yaml->context_mark.line != mark.line)
+		snprintf(context, sizeof(context), " (%.80s that begins in line %zu)", yaml->context,
+			 yaml->context_mark.line + 1);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!strstr(problem, known[i].part))
+			continue;
+		remedy = known[i].remedy;
+		if (known[i].what) {
+			problem = known[i].what;
+			mark = yaml->context ? yaml->context_mark : mark;
+			context[0] = 0;
+		}
+		break;
 	}
-	config_errors_add(p->errors, mark_of(yaml->problem_mark), NULL, "not YAML: %s%s%s%s%s", problem,
-			  yaml->context ? " (" : "", yaml->context ? yaml->context : "", yaml->context ? ")" : "",
-			  remedy);
-	return -EINVAL;
+	if (strstr(problem, "cannot start any token") && is_tab(text, len, mark)) {
+		problem = "a tab cannot indent";
+		remedy = "; allowed: spaces";
+		context[0] = 0;
+	}
+	return wrong(p, mark_of(mark), NULL, "not YAML: %s%s%s", problem, context, remedy);
 }
 
 static int count_nodes(struct parser *p, struct config_mark mark, uint32_t weight)
@@ -115,9 +190,8 @@ static int count_nodes(struct parser *p, struct config_mark mark, uint32_t weigh
 	p->nodes += weight;
 	if (p->nodes <= CONFIG_NODES_MAX)
 		return 0;
-	config_errors_add(p->errors, mark, NULL, "too large: more than %d values%s", CONFIG_NODES_MAX,
-			  weight > 1 ? " when aliases are written out" : "");
-	return -EINVAL;
+	return wrong(p, mark, NULL, "too large%s; allowed: %d values in a file",
+		     weight > 1 ? " when aliases are written out" : "", CONFIG_NODES_MAX);
 }
 
 static struct config_node *new_node(struct parser *p, enum config_node_kind kind, struct config_mark mark)
@@ -138,10 +212,8 @@ static int add_anchor(struct parser *p, const yaml_char_t *name, struct config_n
 
 	if (!name)
 		return 0;
-	if (p->anchor_count == CONFIG_ANCHORS_MAX) {
-		config_errors_add(p->errors, node->mark, NULL, "too many anchors; allowed: %d", CONFIG_ANCHORS_MAX);
-		return -EINVAL;
-	}
+	if (p->anchor_count == CONFIG_ANCHORS_MAX)
+		return wrong(p, node->mark, NULL, "too many anchors; allowed: %d", CONFIG_ANCHORS_MAX);
 	anchor = &p->anchors[p->anchor_count];
 	anchor->name = config_arena_text(p->arena, (const char *)name, strlen((const char *)name));
 	if (!anchor->name)
@@ -176,6 +248,12 @@ static bool grow(struct parser *p, struct frame *frame)
 	return true;
 }
 
+static int complex_key(struct parser *p, const struct config_node *key)
+{
+	return wrong(p, key->mark, NULL,
+		     "a list or a map stands in place of a key; allowed: a word, or a text in quotes");
+}
+
 /* Returns 1 and the position of an equal key, 0 when there is none, -ENOMEM. */
 static int find_key(struct frame *frame, const struct config_node *key, size_t *ret_first)
 {
@@ -197,7 +275,8 @@ static int find_key(struct frame *frame, const struct config_node *key, size_t *
 		if (!frame->index)
 			return -ENOMEM;
 		for (size_t i = 0; i < map->count; i++)
-			if (config_index_put(frame->index, map->keys[i]->text, map->keys[i]->text_len, i, ret_first) < 0)
+			if (config_index_put(frame->index, map->keys[i]->text, map->keys[i]->text_len, i,
+					     ret_first) < 0)
 				return -ENOMEM;
 	}
 	result = config_index_put(frame->index, key->text, key->text_len, map->count, ret_first);
@@ -209,25 +288,21 @@ static int take_key(struct parser *p, struct frame *frame, struct config_node *k
 	size_t first = 0;
 	int found;
 
-	if (key->kind == CONFIG_NODE_BAD)
-		return -EINVAL;
-	if (key->kind != CONFIG_NODE_TEXT) {
-		config_errors_add(p->errors, key->mark, NULL, "a key is a single word; texts with { or [ stand in quotes");
-		return -EINVAL;
-	}
+	if (key->kind != CONFIG_NODE_TEXT)
+		return key->kind == CONFIG_NODE_BAD ? -EINVAL : complex_key(p, key);
 	if (key->plain && strcmp(key->text, "<<") == 0) {
-		config_errors_add(p->errors, key->mark, NULL,
-				  "merge keys (<<) are not supported; allowed: an alias in place of a whole value");
-		frame->duplicate = true;
-		frame->key = key;
-		return 0;
+		wrong(p, key->mark, key->text,
+		      "merge keys are not supported; allowed: an alias in place of a whole value");
+		found = 1;
+	} else {
+		found = find_key(frame, key, &first);
+		if (found < 0)
+			return no_memory(p);
+		if (found > 0)
+			wrong(p, key->mark, key->text,
+			      "this key is here twice, first in line %u; allowed: once",
+			      frame->node->keys[first]->mark.line);
 	}
-	found = find_key(frame, key, &first);
-	if (found < 0)
-		return no_memory(p);
-	if (found > 0)
-		config_errors_add(p->errors, key->mark, NULL, "\"%s\" is here twice, first in line %u; allowed: once",
-				  key->text, frame->node->keys[first]->mark.line);
 	frame->duplicate = found > 0;
 	frame->key = key;
 	return 0;
@@ -276,14 +351,17 @@ static int on_alias(struct parser *p, const yaml_event_t *event)
 		return err ? err : attach(p, node);
 	}
 	if (node)
-		config_errors_add(p->errors, mark, NULL,
-				  "alias *%s stands inside what it names (&%s, line %u): a cycle; allowed: aliases to complete values",
-				  name, name, node->mark.line);
+		wrong(p, mark, NULL,
+		      "alias *%.60s stands inside what it names (&%.60s, line %u): a cycle; allowed: aliases "
+		      "to complete values",
+		      name, name, node->mark.line);
 	else
-		config_errors_add(p->errors, mark, NULL,
-				  "alias *%s is not defined before this place; allowed: an anchor &%s on an earlier value",
-				  name, name);
-	if (p->depth > 0 && p->frames[p->depth - 1].node->kind == CONFIG_NODE_MAP && !p->frames[p->depth - 1].key)
+		wrong(p, mark, NULL,
+		      "alias *%.60s is not defined before this place; allowed: an anchor &%.60s on an "
+		      "earlier value",
+		      name, name);
+	if (p->depth > 0 && p->frames[p->depth - 1].node->kind == CONFIG_NODE_MAP &&
+	    !p->frames[p->depth - 1].key)
 		return -EINVAL; /* as a key: its value would have no name */
 	node = new_node(p, CONFIG_NODE_BAD, mark);
 	return node ? attach(p, node) : no_memory(p);
@@ -302,7 +380,7 @@ static int on_scalar(struct parser *p, const yaml_event_t *event)
 	if (!node->text)
 		return no_memory(p);
 	if (memchr(node->text, 0, node->text_len)) {
-		config_errors_add(p->errors, node->mark, NULL, "a text holds a zero byte (\\0); allowed: texts without");
+		wrong(p, node->mark, NULL, "a text holds a zero byte (\\0); allowed: texts without");
 		node->kind = CONFIG_NODE_BAD;
 	}
 	err = count_nodes(p, node->mark, 1);
@@ -311,21 +389,19 @@ static int on_scalar(struct parser *p, const yaml_event_t *event)
 	return err ? err : attach(p, node);
 }
 
-static int on_start(struct parser *p, const yaml_event_t *event, enum config_node_kind kind, const yaml_char_t *anchor)
+static int on_start(struct parser *p, const yaml_event_t *event, enum config_node_kind kind,
+		    const yaml_char_t *anchor)
 {
 	struct config_node *node = new_node(p, kind, mark_of(event->start_mark));
 	int err;
 
 	if (!node)
 		return no_memory(p);
-	if (p->depth > 0 && p->frames[p->depth - 1].node->kind == CONFIG_NODE_MAP && !p->frames[p->depth - 1].key) {
-		config_errors_add(p->errors, node->mark, NULL, "a key is a single word; texts with { or [ stand in quotes");
-		return -EINVAL;
-	}
-	if (p->depth == CONFIG_DEPTH_MAX) {
-		config_errors_add(p->errors, node->mark, NULL, "too deep; allowed: %d levels", CONFIG_DEPTH_MAX);
-		return -EINVAL;
-	}
+	if (p->depth > 0 && p->frames[p->depth - 1].node->kind == CONFIG_NODE_MAP &&
+	    !p->frames[p->depth - 1].key)
+		return complex_key(p, node);
+	if (p->depth == CONFIG_DEPTH_MAX)
+		return wrong(p, node->mark, NULL, "too deep; allowed: %d levels", CONFIG_DEPTH_MAX);
 	err = count_nodes(p, node->mark, 1);
 	if (!err)
 		err = add_anchor(p, anchor, node);
@@ -350,17 +426,16 @@ static int on_document(struct parser *p, const yaml_event_t *event)
 {
 	if (p->documents++ == 0)
 		return 0;
-	config_errors_add(p->errors, mark_of(event->start_mark), NULL, "a second document begins here; allowed: one in a file");
-	return -EINVAL;
+	return wrong(p, mark_of(event->start_mark), NULL,
+		     "a second document begins here; allowed: one in a file");
 }
 
 static int refuse_tag(struct parser *p, const yaml_event_t *event, const yaml_char_t *tag)
 {
 	if (!tag)
 		return 0;
-	config_errors_add(p->errors, mark_of(event->start_mark), NULL, "tag %s is not supported; allowed: values without tags",
-			  (const char *)tag);
-	return -EINVAL;
+	return wrong(p, mark_of(event->start_mark), NULL,
+		     "the tag %s is not supported; allowed: values without tags", (const char *)tag);
 }
 
 static int on_event(struct parser *p, const yaml_event_t *event)
@@ -371,12 +446,9 @@ static int on_event(struct parser *p, const yaml_event_t *event)
 	case YAML_NO_EVENT:
 	case YAML_STREAM_START_EVENT:
 	case YAML_STREAM_END_EVENT:
-	case YAML_DOCUMENT_END_EVENT:
-		return 0;
-	case YAML_DOCUMENT_START_EVENT:
-		return on_document(p, event);
-	case YAML_ALIAS_EVENT:
-		return on_alias(p, event);
+	case YAML_DOCUMENT_END_EVENT: return 0;
+	case YAML_DOCUMENT_START_EVENT: return on_document(p, event);
+	case YAML_ALIAS_EVENT: return on_alias(p, event);
 	case YAML_SCALAR_EVENT:
 		err = refuse_tag(p, event, event->data.scalar.tag);
 		return err ? err : on_scalar(p, event);
@@ -387,8 +459,7 @@ static int on_event(struct parser *p, const yaml_event_t *event)
 		err = refuse_tag(p, event, event->data.mapping_start.tag);
 		return err ? err : on_start(p, event, CONFIG_NODE_MAP, event->data.mapping_start.anchor);
 	case YAML_SEQUENCE_END_EVENT:
-	case YAML_MAPPING_END_EVENT:
-		return on_end(p);
+	case YAML_MAPPING_END_EVENT: return on_end(p);
 	}
 	return -EINVAL;
 }
@@ -419,7 +490,8 @@ struct config_node *config_parse(const char *text, size_t len, struct config_are
 	struct parser *p;
 
 	if (len > CONFIG_TEXT_MAX) {
-		config_errors_add(errors, (struct config_mark){ 0 }, NULL, "the file has %zu bytes; allowed: %d", len, CONFIG_TEXT_MAX);
+		config_errors_add(errors, (struct config_mark){ 0 }, NULL,
+				  "the file has %zu bytes; allowed: %d", len, CONFIG_TEXT_MAX);
 		return NULL;
 	}
 	if (!config_text_check(text, len, errors))
@@ -437,7 +509,8 @@ struct config_node *config_parse(const char *text, size_t len, struct config_are
 	for (size_t i = 0; i < p->depth; i++)
 		config_index_destroy(p->frames[i].index);
 	if (root && root->kind != CONFIG_NODE_MAP) {
-		config_errors_add(errors, root->mark, NULL, "the file holds %s; allowed: keys such as \"services:\"",
+		config_errors_add(errors, root->mark, NULL,
+				  "the file holds %s; allowed: keys such as \"services:\"",
 				  config_node_kind_name(root));
 		root = NULL;
 	} else if (!root && config_errors_count(errors) == 0 && !config_errors_out_of_memory(errors)) {

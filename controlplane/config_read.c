@@ -28,7 +28,8 @@ const char *config_read_name(const struct config_node *map, const char *key)
 	const struct config_node *node = config_node_get(map, key);
 	struct config_reason unused;
 
-	if (!node || node->kind != CONFIG_NODE_TEXT || !config_value_name(node->text, node->text_len, &unused))
+	if (!node || node->kind != CONFIG_NODE_TEXT ||
+	    !config_value_name(node->text, node->text_len, &unused))
 		return NULL;
 	return node->text;
 }
@@ -45,21 +46,31 @@ static const struct config_key *key_at(const char *path)
 	return NULL;
 }
 
-static void wrong_kind(struct config_reader *reader, const struct config_node *node, const struct config_key *key,
-		       const struct config_path *path)
+/* `key:`, `key: ~` and `key: null`: YAML's ways to write nothing. */
+static bool is_nothing(const struct config_node *node)
+{
+	return node->kind == CONFIG_NODE_TEXT && node->plain &&
+	       (node->text_len == 0 || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0);
+}
+
+static void wrong_kind(struct config_reader *reader, const struct config_node *node,
+		       const struct config_key *key, const struct config_path *path)
 {
 	char allowed[ALLOWED_MAX];
 
 	if (node->kind == CONFIG_NODE_BAD)
 		return;
-	config_errors_add(reader->errors, node->mark, path, "this is %s; allowed: %s", config_node_kind_name(node),
+	config_errors_add(reader->errors, node->mark, path, "%s%s; allowed: %s",
+			  is_nothing(node) ? "there is no value" : "this is ",
+			  is_nothing(node) ? "" : config_node_kind_name(node),
 			  config_key_allowed(key, allowed, sizeof(allowed)));
 }
 
 const struct config_node *config_read_expect(struct config_reader *reader, const struct config_node *node,
-					     enum config_node_kind kind, const char *key, const struct config_path *path)
+					     enum config_node_kind kind, const char *key,
+					     const struct config_path *path)
 {
-	if (node->kind == kind && !(kind == CONFIG_NODE_TEXT && node->plain && node->text_len == 0))
+	if (node->kind == kind && !is_nothing(node))
 		return node;
 	wrong_kind(reader, node, key_at(key), path);
 	return NULL;
@@ -70,8 +81,8 @@ static void refuse(struct config_reader *reader, const struct config_node *node,
 {
 	char allowed[ALLOWED_MAX];
 
-	config_errors_add(reader->errors, node->mark, path, "\"%.*s%s\" %s; allowed: %s", SHOWN_MAX, node->text,
-			  strlen(node->text) > SHOWN_MAX ? "…" : "", reason->text,
+	config_errors_add(reader->errors, node->mark, path, "\"%.*s%s\" %s; allowed: %s", SHOWN_MAX,
+			  node->text, strlen(node->text) > SHOWN_MAX ? "…" : "", reason->text,
 			  config_key_allowed(key, allowed, sizeof(allowed)));
 }
 
@@ -93,7 +104,8 @@ static bool reason_is(struct config_reason *reason, const char *text)
 }
 
 /* Range, scale, store. */
-static bool take_number(const struct config_key *key, void *base, uint64_t number, struct config_reason *reason)
+static bool take_number(const struct config_key *key, void *base, uint64_t number,
+			struct config_reason *reason)
 {
 	const uint64_t scale = key->scale ? key->scale : 1;
 	char unit[32];
@@ -114,7 +126,8 @@ static bool take_number(const struct config_key *key, void *base, uint64_t numbe
 	return true;
 }
 
-static bool take_word(const struct config_key *key, const char *text, uint64_t *ret_value, struct config_reason *reason)
+static bool take_word(const struct config_key *key, const char *text, uint64_t *ret_value,
+		      struct config_reason *reason)
 {
 	struct config_suggestion near = { .wrong = text };
 
@@ -130,13 +143,13 @@ static bool take_word(const struct config_key *key, const char *text, uint64_t *
 	}
 	if (!near.best)
 		return reason_is(reason, "is not known");
-	snprintf(reason->text, sizeof(reason->text), "is not known, did you mean \"%s\"?", near.best);
+	snprintf(reason->text, sizeof(reason->text), "is not known (did you mean \"%s\"?)", near.best);
 	return false;
 }
 
 /* Texts that are stored as they are: char arrays and char pointers. */
-static bool take_text(struct config_reader *reader, const struct config_key *key, const struct config_node *node,
-		      void *base, struct config_reason *reason)
+static bool take_text(struct config_reader *reader, const struct config_key *key,
+		      const struct config_node *node, void *base, struct config_reason *reason)
 {
 	char *copy;
 
@@ -162,8 +175,8 @@ static bool take_text(struct config_reader *reader, const struct config_key *key
 }
 
 /* Reads one text by its type; false: *reason says what is wrong with it. */
-static bool take_value(struct config_reader *reader, const struct config_key *key, const struct config_node *node,
-		       void *base, struct config_reason *reason)
+static bool take_value(struct config_reader *reader, const struct config_key *key,
+		       const struct config_node *node, void *base, struct config_reason *reason)
 {
 	struct sl_addr addr;
 	uint16_t status[2];
@@ -177,15 +190,20 @@ static bool take_value(struct config_reader *reader, const struct config_key *ke
 		store_number(base, key, yes);
 		return true;
 	case CONFIG_TYPE_NUMBER:
-		return config_value_number(node->text, &number, reason) && take_number(key, base, number, reason);
+		return config_value_number(node->text, &number, reason) &&
+		       take_number(key, base, number, reason);
 	case CONFIG_TYPE_COUNT:
-		return config_value_size(node->text, false, &number, reason) && take_number(key, base, number, reason);
+		return config_value_size(node->text, false, &number, reason) &&
+		       take_number(key, base, number, reason);
 	case CONFIG_TYPE_SIZE:
-		return config_value_size(node->text, true, &number, reason) && take_number(key, base, number, reason);
+		return config_value_size(node->text, true, &number, reason) &&
+		       take_number(key, base, number, reason);
 	case CONFIG_TYPE_PERCENT:
-		return config_value_percent(node->text, &number, reason) && take_number(key, base, number, reason);
+		return config_value_percent(node->text, &number, reason) &&
+		       take_number(key, base, number, reason);
 	case CONFIG_TYPE_DURATION:
-		return config_value_duration(node->text, &number, reason) && take_number(key, base, number, reason);
+		return config_value_duration(node->text, &number, reason) &&
+		       take_number(key, base, number, reason);
 	case CONFIG_TYPE_STATUS:
 		if (!config_value_status(node->text, &status[0], &status[1], reason))
 			return false;
@@ -204,17 +222,15 @@ static bool take_value(struct config_reader *reader, const struct config_key *ke
 	case CONFIG_TYPE_NAME:
 	case CONFIG_TYPE_IFNAME:
 	case CONFIG_TYPE_FILE:
-	case CONFIG_TYPE_TEXT:
-		return take_text(reader, key, node, base, reason);
+	case CONFIG_TYPE_TEXT: return take_text(reader, key, node, base, reason);
 	case CONFIG_TYPE_WORDS:
-	case CONFIG_TYPE_OTHER:
-		break;
+	case CONFIG_TYPE_OTHER: break;
 	}
 	return true;
 }
 
-static void read_words(struct config_reader *reader, const struct config_key *key, const struct config_node *list,
-		       const struct config_path *path, void *base)
+static void read_words(struct config_reader *reader, const struct config_key *key,
+		       const struct config_node *list, const struct config_path *path, void *base)
 {
 	uint64_t bits = 0, bit = 0;
 	struct config_reason reason;
@@ -232,8 +248,8 @@ static void read_words(struct config_reader *reader, const struct config_key *ke
 	store_number(base, key, bits);
 }
 
-static void read_key(struct config_reader *reader, const struct config_key *key, const struct config_node *node,
-		     const struct config_path *path, void *base)
+static void read_key(struct config_reader *reader, const struct config_key *key,
+		     const struct config_node *node, const struct config_path *path, void *base)
 {
 	struct config_reason reason;
 
@@ -244,7 +260,8 @@ static void read_key(struct config_reader *reader, const struct config_key *key,
 		return;
 	}
 	if (node->kind != CONFIG_NODE_TEXT || key->type == CONFIG_TYPE_WORDS ||
-	    (node->plain && (node->text_len == 0 || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0))) {
+	    (node->plain &&
+	     (node->text_len == 0 || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0))) {
 		wrong_kind(reader, node, key, path);
 		return;
 	}
@@ -275,23 +292,33 @@ static void read_default(struct config_reader *reader, const struct config_key *
 	read_key(reader, key, &node, NULL, base);
 }
 
+/* The key of the section that an unknown one may have meant, or NULL. */
+static const char *meant_key(const struct config_section *section, const char *unknown)
+{
+	struct config_suggestion near = { .wrong = unknown };
+
+	for (size_t i = 0; i < section->count; i++)
+		config_suggest(&near, config_key_name(&section->keys[i]));
+	return near.best;
+}
+
 static void unknown_key(struct config_reader *reader, const struct config_section *section,
 			const struct config_node *node, const struct config_path *path)
 {
-	struct config_suggestion near = { .wrong = node->text };
+	const char *meant = meant_key(section, node->text);
 	char list[ALLOWED_MAX];
 	size_t count, used = 0;
 	const struct config_key *all = config_schema_keys(&count);
 
-	for (size_t i = 0; i < section->count; i++)
-		config_suggest(&near, config_key_name(&section->keys[i]));
-	if (near.best) {
-		config_errors_add(reader->errors, node->mark, path, "unknown key; did you mean \"%s\"?", near.best);
+	if (meant) {
+		config_errors_add(reader->errors, node->mark, path, "unknown key; did you mean \"%s\"?",
+				  meant);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(config_key_name(&all[i]), node->text) == 0) {
-			config_errors_add(reader->errors, node->mark, path, "unknown key here; allowed as %s", all[i].path);
+			config_errors_add(reader->errors, node->mark, path, "unknown key here; allowed as %s",
+					  all[i].path);
 			return;
 		}
 	}
@@ -302,11 +329,30 @@ static void unknown_key(struct config_reader *reader, const struct config_sectio
 	config_errors_add(reader->errors, node->mark, path, "unknown key; allowed: %s", list);
 }
 
-void config_read_section(struct config_reader *reader, const char *section_path, const struct config_node *map,
-			 const struct config_path *path, void *base)
+/* A required key that is missing; one that is only misspelt was already reported. */
+static void require_key(struct config_reader *reader, const struct config_section *section,
+			const struct config_key *key, const struct config_node *map,
+			const struct config_path *path)
+{
+	const struct config_path here = { .parent = path, .key = config_key_name(key) };
+	char allowed[ALLOWED_MAX];
+
+	for (size_t i = 0; i < map->count; i++) {
+		const char *meant = config_schema_find(section, map->keys[i]->text)
+					    ? map->keys[i]->text
+					    : meant_key(section, map->keys[i]->text);
+
+		if (meant && strcmp(meant, here.key) == 0)
+			return;
+	}
+	config_errors_add(reader->errors, map->mark, &here, "this key is missing; needed: %s",
+			  config_key_allowed(key, allowed, sizeof(allowed)));
+}
+
+void config_read_section(struct config_reader *reader, const char *section_path,
+			 const struct config_node *map, const struct config_path *path, void *base)
 {
 	const struct config_section section = config_schema_section(section_path);
-	char allowed[ALLOWED_MAX];
 
 	for (size_t i = 0; i < section.count; i++)
 		read_default(reader, &section.keys[i], base);
@@ -321,12 +367,7 @@ void config_read_section(struct config_reader *reader, const char *section_path,
 		else
 			unknown_key(reader, &section, map->keys[i], &here);
 	}
-	for (size_t i = 0; i < section.count; i++) {
-		const struct config_key *key = &section.keys[i];
-		const struct config_path here = { .parent = path, .key = config_key_name(key) };
-
-		if (key->required && !config_node_get(map, config_key_name(key)))
-			config_errors_add(reader->errors, map->mark, &here, "this key is missing; needed: %s",
-					  config_key_allowed(key, allowed, sizeof(allowed)));
-	}
+	for (size_t i = 0; i < section.count; i++)
+		if (section.keys[i].required)
+			require_key(reader, &section, &section.keys[i], map, path);
 }

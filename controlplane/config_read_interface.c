@@ -18,8 +18,8 @@ static void default_name(struct config_interface *interface)
 		memcpy(interface->port.name, interface->port.device, len);
 }
 
-static void read_device(struct config_reader *reader, const struct config_node *node, const struct config_path *path,
-			struct config_interface *interface)
+static void read_device(struct config_reader *reader, const struct config_node *node,
+			const struct config_path *path, struct config_interface *interface)
 {
 	struct config_reason reason;
 
@@ -32,15 +32,17 @@ static void read_device(struct config_reader *reader, const struct config_node *
 	}
 	if (interface->port.kind == SL_PORT_VDEV && !reader->host->file_root_owned)
 		config_errors_add(reader->errors, node->mark, path,
-				  "vdev: loads code by name, so the file must be safe; allowed: vdev: in a file that root owns and nobody else may write (chown root, chmod go-w)");
+				  "vdev: loads code by name, so the file must be safe; allowed: vdev: in a "
+				  "file that root owns and nobody else may write (chown root, chmod go-w)");
 	if (interface->port.kind == SL_PORT_AF_XDP || interface->port.kind == SL_PORT_AF_PACKET)
 		memcpy(interface->ifname, interface->port.device, sizeof(interface->ifname));
 }
 
-static void read_map(struct config_reader *reader, const struct config_node *map, const struct config_path *path,
-		     struct config_interface *interface)
+static void read_map(struct config_reader *reader, const struct config_node *map,
+		     const struct config_path *path, struct config_interface *interface)
 {
-	const struct config_path dpdk = { .parent = path, .key = "dpdk" }, xdp = { .parent = path, .key = "xdp" };
+	const struct config_path dpdk = { .parent = path, .key = "dpdk" },
+				 xdp = { .parent = path, .key = "xdp" };
 	const struct config_path name = { .parent = path, .key = "name" };
 	const struct config_node *node = config_node_get(map, "name");
 	struct config_reason reason;
@@ -49,7 +51,8 @@ static void read_map(struct config_reader *reader, const struct config_node *map
 	if (map->count == 1 && map->items[0]->kind == CONFIG_NODE_TEXT &&
 	    (strcmp(map->keys[0]->text, "af_xdp") == 0 || strcmp(map->keys[0]->text, "af_packet") == 0 ||
 	     strcmp(map->keys[0]->text, "pci") == 0 || strcmp(map->keys[0]->text, "vdev") == 0)) {
-		config_errors_add(reader->errors, map->keys[0]->mark, path, "a space after the colon makes this a map; allowed: \"%s:%.60s\"",
+		config_errors_add(reader->errors, map->keys[0]->mark, path,
+				  "a space after the colon makes this a map; allowed: \"%s:%.60s\"",
 				  map->keys[0]->text, map->items[0]->text);
 		return;
 	}
@@ -66,22 +69,28 @@ static void read_map(struct config_reader *reader, const struct config_node *map
 	if (node)
 		read_device(reader, node, &dpdk, interface);
 	node = config_node_get(map, "xdp");
-	if (node && interface->ifname[0] && interface->xdp[0] && strcmp(interface->ifname, interface->xdp) != 0)
-		config_errors_add(reader->errors, node->mark, &xdp, "\"%s\" is another interface than \"%s\" of dpdk:; allowed: the same",
+	if (node && interface->ifname[0] && interface->xdp[0] &&
+	    strcmp(interface->ifname, interface->xdp) != 0)
+		config_errors_add(reader->errors, node->mark, &xdp,
+				  "\"%s\" is another interface than \"%s\" of dpdk:; allowed: the same",
 				  interface->xdp, interface->ifname);
 }
 
-static void refuse_twins(struct config_reader *reader, const struct config_interface *interface, struct config_mark mark,
-			 const struct config_path *path)
+static void refuse_twins(struct config_reader *reader, const struct config_interface *interface,
+			 struct config_mark mark, const struct config_path *path)
 {
 	for (const struct config_interface *other = reader->config->interfaces; other < interface; other++) {
 		if (other->port.name[0] && strcmp(other->port.name, interface->port.name) == 0)
-			config_errors_add(reader->errors, mark, path, "the name \"%s\" is taken by the interface in line %u; allowed: different names",
+			config_errors_add(reader->errors, mark, path,
+					  "the name \"%s\" is taken by the interface in line %u; allowed: "
+					  "different names",
 					  interface->port.name, other->line);
 		else if (other->port.kind != SL_PORT_NONE && interface->port.kind != SL_PORT_NONE &&
 			 strcmp(other->port.device, interface->port.device) == 0)
-			config_errors_add(reader->errors, mark, path, "\"%s\" is already the device of the interface in line %u; allowed: once",
-					  interface->port.device, other->line);
+			config_errors_add(
+				reader->errors, mark, path,
+				"\"%s\" is already the device of the interface in line %u; allowed: once",
+				interface->port.device, other->line);
 		else
 			continue;
 		return;
@@ -96,7 +105,8 @@ void config_read_interfaces(struct config_reader *reader, const struct config_no
 	if (!list || !config_read_expect(reader, list, CONFIG_NODE_LIST, "interfaces", &path))
 		return;
 	if (list->count == 0 || list->count > SL_PORTS_MAX) {
-		config_errors_add(reader->errors, list->mark, &path, "%zu interfaces; allowed: 1 to %d", list->count, SL_PORTS_MAX);
+		config_errors_add(reader->errors, list->mark, &path, "%zu interfaces; allowed: 1 to %d",
+				  list->count, SL_PORTS_MAX);
 		return;
 	}
 	config->interfaces = config_read_alloc(reader, list->count, sizeof(*config->interfaces));
@@ -104,7 +114,9 @@ void config_read_interfaces(struct config_reader *reader, const struct config_no
 		return;
 	for (size_t i = 0; i < list->count; i++) {
 		const struct config_node *node = list->items[i];
-		const struct config_path item = { .parent = &path, .name = config_read_name(node, "name"), .index = i };
+		const struct config_path item = { .parent = &path,
+						  .name = config_read_name(node, "name"),
+						  .index = i };
 		struct config_interface *interface = &config->interfaces[i];
 
 		interface->line = node->mark.line;
@@ -123,8 +135,8 @@ void config_read_interfaces(struct config_reader *reader, const struct config_no
 	config->boot.port_count = (__u32)list->count;
 }
 
-static bool read_cpu(struct config_reader *reader, const struct config_node *node, const struct config_path *path,
-		     const char *key, uint64_t *ret_cpu)
+static bool read_cpu(struct config_reader *reader, const struct config_node *node,
+		     const struct config_path *path, const char *key, uint64_t *ret_cpu)
 {
 	struct config_reason reason;
 
@@ -135,12 +147,14 @@ static bool read_cpu(struct config_reader *reader, const struct config_node *nod
 		return false;
 	}
 	if (reader->host->cpu_count > 0 && *ret_cpu >= reader->host->cpu_count) {
-		config_errors_add(reader->errors, node->mark, path, "this machine has no CPU %.20s; allowed: 0 to %u", node->text,
+		config_errors_add(reader->errors, node->mark, path,
+				  "this machine has no CPU %.20s; allowed: 0 to %u", node->text,
 				  reader->host->cpu_count - 1);
 		return false;
 	}
 	if (*ret_cpu > 1023) {
-		config_errors_add(reader->errors, node->mark, path, "CPU %.20s is past what is supported; allowed: 0 to 1023", node->text);
+		config_errors_add(reader->errors, node->mark, path,
+				  "CPU %.20s is past what is supported; allowed: 0 to 1023", node->text);
 		return false;
 	}
 	return true;
@@ -155,7 +169,8 @@ static void read_workers(struct config_reader *reader, const struct config_node 
 	if (!config_read_expect(reader, list, CONFIG_NODE_LIST, "dpdk.workers", &path))
 		return;
 	if (list->count == 0 || list->count > SL_WORKERS_MAX) {
-		config_errors_add(reader->errors, list->mark, &path, "%zu workers; allowed: 1 to %d", list->count, SL_WORKERS_MAX);
+		config_errors_add(reader->errors, list->mark, &path, "%zu workers; allowed: 1 to %d",
+				  list->count, SL_WORKERS_MAX);
 		return;
 	}
 	boot->worker_count = 0;
@@ -168,7 +183,8 @@ static void read_workers(struct config_reader *reader, const struct config_node 
 		for (unsigned int k = 0; k < boot->worker_count; k++)
 			twice |= boot->worker_cpu[k] == cpu;
 		if (twice)
-			config_errors_add(reader->errors, list->items[i]->mark, &item, "CPU %ju is here twice; allowed: one worker on each",
+			config_errors_add(reader->errors, list->items[i]->mark, &item,
+					  "CPU %ju is here twice; allowed: one worker on each",
 					  (uintmax_t)cpu);
 		else
 			boot->worker_cpu[boot->worker_count++] = (__u32)cpu;
@@ -196,6 +212,8 @@ void config_read_dpdk(struct config_reader *reader, const struct config_node *ma
 		return;
 	for (unsigned int k = 0; k < boot->worker_count; k++)
 		if (boot->worker_cpu[k] == cpu && boot->poll == SL_POLL_BUSY)
-			config_errors_add(reader->errors, node->mark, &manager,
-					  "CPU %ju has a worker that never sleeps (poll: busy); allowed: another CPU", (uintmax_t)cpu);
+			config_errors_add(
+				reader->errors, node->mark, &manager,
+				"CPU %ju has a worker that never sleeps (poll: busy); allowed: another CPU",
+				(uintmax_t)cpu);
 }

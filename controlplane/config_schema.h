@@ -12,9 +12,9 @@
 
 enum config_type {
 	CONFIG_TYPE_BOOL = 0,
-	CONFIG_TYPE_NUMBER,   /* a whole number */
-	CONFIG_TYPE_COUNT,    /* a number that may carry K, M, G (1024) */
-	CONFIG_TYPE_SIZE,     /* bytes, with K, M, G (1024) */
+	CONFIG_TYPE_NUMBER, /* a whole number */
+	CONFIG_TYPE_COUNT,  /* a number that may carry K, M, G (1024) */
+	CONFIG_TYPE_SIZE,   /* bytes, with K, M, G (1024) */
 	CONFIG_TYPE_PERCENT,
 	CONFIG_TYPE_DURATION, /* milliseconds in min and max */
 	CONFIG_TYPE_STATUS,   /* 200 or 200-299; two uint16_t, one after the other */
@@ -38,20 +38,20 @@ struct config_word {
 };
 
 struct config_key {
-	const char *path;     /* "pools[].linger", "checks.*.rise" */
+	const char *path; /* "pools[].linger", "checks.*.rise" */
 	enum config_type type;
 	bool required;
-	size_t offset, width; /* in the struct of its section; width 0: not stored by the table */
-	uint64_t min, max;    /* in the base unit; of a text: bytes */
-	uint64_t scale;       /* base units in one unit of the stored value; 0 is 1 */
-	const char *special;  /* a word allowed in place of a value */
-	uint64_t special_value; /* what is then stored */
+	size_t offset, width;            /* in the struct of its section; width 0: not stored by the table */
+	uint64_t min, max;               /* in the base unit; of a text: bytes */
+	uint64_t scale;                  /* base units in one unit of the stored value; 0 is 1 */
+	const char *special;             /* a word allowed in place of a value */
+	uint64_t special_value;          /* what is then stored */
 	const struct config_word *words; /* ends with a NULL word */
-	const char *value;    /* the default, as it would be written; NULL: none */
-	const char *value_text; /* where the default is no value: "the service's only port" */
-	const char *allowed;  /* in words, where the type does not say it */
-	const char *text;     /* what it is, for the reference page */
-	bool restart;         /* a change applies when sluice-dp restarts */
+	const char *value;               /* the default, as it would be written; NULL: none */
+	const char *value_text;          /* where the default is no value: "the service's only port" */
+	const char *allowed;             /* in words, where the type does not say it */
+	const char *text;                /* what it is, for the reference page */
+	bool restart;                    /* a change applies when sluice-dp restarts */
 };
 
 /* The keys of one map: the part of the table with the same path up to the last dot. */
@@ -64,7 +64,8 @@ struct config_section {
 const struct config_key *config_schema_keys(size_t *ret_count);
 /* The section of that path; a bug when there is none. */
 struct config_section config_schema_section(const char *path);
-const struct config_key *config_schema_find(const struct config_section *section, const char *key); /* or NULL */
+const struct config_key *config_schema_find(const struct config_section *section,
+					    const char *key); /* or NULL */
 /* The last part of the key's path. */
 const char *config_key_name(const struct config_key *key);
 /* What is allowed, in words: "a duration from 100ms to 1h". Returns `buf`. */

@@ -19,7 +19,10 @@ static size_t decode(const unsigned char *bytes, size_t left, uint32_t *ret_char
 		*ret_character = bytes[0];
 		return 1;
 	}
-	len = (bytes[0] & 0xe0) == 0xc0 ? 2 : (bytes[0] & 0xf0) == 0xe0 ? 3 : (bytes[0] & 0xf8) == 0xf0 ? 4 : 0;
+	len = (bytes[0] & 0xe0) == 0xc0   ? 2
+	      : (bytes[0] & 0xf0) == 0xe0 ? 3
+	      : (bytes[0] & 0xf8) == 0xf0 ? 4
+					  : 0;
 	if (len == 0 || len > left)
 		return 0;
 	character = bytes[0] & (0x7fu >> len);
@@ -59,8 +62,10 @@ bool config_text_check(const char *text, size_t len, struct config_errors *error
 			return false;
 		}
 		if (!is_allowed(character)) {
-			config_errors_add(errors, mark, NULL, "character U+%04X is not allowed; allowed: text without control characters",
-					  (unsigned int)character);
+			config_errors_add(
+				errors, mark, NULL,
+				"character U+%04X is not allowed; allowed: text without control characters",
+				(unsigned int)character);
 			return false;
 		}
 		if (character == '\n' || (character == '\r' && !(pos + 1 < len && bytes[pos + 1] == '\n'))) {

@@ -30,8 +30,8 @@ enum config_node_kind {
 
 struct config_node {
 	enum config_node_kind kind;
-	bool plain;  /* text: without quotes */
-	bool open;   /* not complete yet: an alias to it would be a cycle */
+	bool plain; /* text: without quotes */
+	bool open;  /* not complete yet: an alias to it would be a cycle */
 	struct config_mark mark;
 	const char *text; /* zero-terminated, no other zero byte */
 	size_t text_len;

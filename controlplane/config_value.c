@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 2, 3)))
-static bool fail(struct config_reason *reterr, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool fail(struct config_reason *reterr, const char *format, ...)
 {
 	va_list args;
 
@@ -19,7 +18,8 @@ static bool fail(struct config_reason *reterr, const char *format, ...)
 	return false;
 }
 
-/* Reads leading digits; returns how many, 0 when there are none; more than 18 do not fit: *ret_number is then huge. */
+/* Reads leading digits; returns how many, 0 when there are none; more than 18 do not fit: *ret_number is then
+ * huge. */
 static size_t digits(const char *text, uint64_t *ret_number)
 {
 	uint64_t number = 0;
@@ -125,7 +125,8 @@ bool config_value_status(const char *text, uint16_t *ret_min, uint16_t *ret_max,
 
 bool config_value_bool(const char *text, bool *ret_value, struct config_reason *reterr)
 {
-	static const char *const trues[] = { "true", "True", "TRUE" }, *const falses[] = { "false", "False", "FALSE" };
+	static const char *const trues[] = { "true", "True", "TRUE" }, *const falses[] = { "false", "False",
+											   "FALSE" };
 	static const char *const old_trues[] = { "yes", "Yes", "YES", "on", "On", "ON", "1" };
 	static const char *const old_falses[] = { "no", "No", "NO", "off", "Off", "OFF", "0" };
 
@@ -174,7 +175,8 @@ bool config_value_ifname(const char *text, size_t len, struct config_reason *ret
 	if (len > 15)
 		return fail(reterr, "has %zu characters, %d too many", len, (int)(len - 15));
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f || strchr("/:,%", text[i]))
+		if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f ||
+		    strchr("/:,%", text[i]))
 			return fail(reterr, "has a character that no interface name may have");
 	if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
 		return fail(reterr, "is no interface name");

@@ -26,7 +26,8 @@ bool config_value_number(const char *text, uint64_t *ret_number, struct config_r
 bool config_value_size(const char *text, bool unit_needed, uint64_t *ret_size, struct config_reason *reterr);
 bool config_value_percent(const char *text, uint64_t *ret_percent, struct config_reason *reterr);
 bool config_value_duration(const char *text, uint64_t *ret_ms, struct config_reason *reterr);
-bool config_value_status(const char *text, uint16_t *ret_min, uint16_t *ret_max, struct config_reason *reterr);
+bool config_value_status(const char *text, uint16_t *ret_min, uint16_t *ret_max,
+			 struct config_reason *reterr);
 bool config_value_bool(const char *text, bool *ret_value, struct config_reason *reterr);
 bool config_value_name(const char *text, size_t len, struct config_reason *reterr);
 bool config_value_ifname(const char *text, size_t len, struct config_reason *reterr);
