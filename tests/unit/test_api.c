@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api: what is answered to whom, first without sockets, then over the real one. */
+#include "controlplane/api.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "controlplane/api_route.h"
+#include "tests/support/api_fixture.h"
+
+static struct api_response ask(struct api_fixture *f, const char *method, const char *path, const char *body)
+{
+	const struct api_source source = api_fixture_source(f);
+	struct api_response response = api_answer(&source, method, path, body, body != NULL ? strlen(body) : 0, "root");
+
+	assert_non_null(response.body);
+	return response;
+}
+
+static void expect_status(struct api_fixture *f, const char *method, const char *path, const char *body,
+			  unsigned int status)
+{
+	struct api_response response = ask(f, method, path, body);
+
+	assert_int_equal(response.status, status);
+	if (status != 200) {
+		assert_true(json_is_string(json_object_get(response.body, "error")));
+		assert_true(json_is_string(json_object_get(response.body, "remedy")));
+	}
+	json_decref(response.body);
+}
+
+static void expect_verdict(struct api_fixture *f, const char *verdict, const char *summary)
+{
+	struct api_response response = ask(f, "GET", "/v1/status", NULL);
+
+	assert_int_equal(response.status, 200);
+	assert_string_equal(json_string_value(json_object_get(response.body, "summary")), summary);
+	assert_string_equal(json_string_value(json_object_get(response.body, "verdict")), verdict);
+	json_decref(response.body);
+}
+
+static int setup(void **state)
+{
+	struct api_fixture *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return -1;
+	api_fixture_init(f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+static void every_thing_that_can_be_shown_is_shown(void **state)
+{
+	static const char *const nouns[] = {"status", "services", "backends", "stats", "verdicts", "workers", "datapath"};
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
+		snprintf(path, sizeof(path), "/v1/%s", nouns[i]);
+		expect_status(*state, "GET", path, NULL, 200);
+		expect_status(*state, "POST", path, NULL, 405);
+	}
+}
+
+static void the_verdict_follows_from_what_forwards(void **state)
+{
+	struct api_fixture *f = *state;
+
+	expect_verdict(f, "ok", "2 services forward to 5 of 5 backends");
+	f->backends[0].admin = "drain";
+	f->backends[0].state = "draining";
+	expect_verdict(f, "ok", "2 services forward to 4 of 5 backends (1 drained)");
+	f->backends[2].state = f->backends[2].health = "down";
+	expect_verdict(f, "degraded", "2 services forward to 3 of 5 backends (1 down, 1 drained: web/web3)");
+	f->services[1].serving = 0;
+	f->backends[3].state = f->backends[3].health = f->backends[4].state = f->backends[4].health = "down";
+	expect_verdict(f, "degraded", "1 of 2 services forward; mail has no backend (3 down, 1 drained: web/web3)");
+	f->services[0].serving = 0;
+	expect_verdict(f, "down", "0 of 2 services forward: no backend of 5 is up");
+}
+
+static void the_verdict_knows_a_data_plane_that_does_not_follow(void **state)
+{
+	struct api_fixture *f = *state;
+
+	f->services[0].announced = false;
+	expect_verdict(f, "degraded", "2 services forward to 5 of 5 backends (1 services not announced)");
+	f->datapath.workers_alive = 1;
+	expect_verdict(f, "degraded", "1 of 2 workers make progress (1 services not announced)");
+	f->services[0].announced = true;
+	f->status.applied = 8;
+	f->status.applied_lag_ms = 100;
+	f->datapath.workers_alive = 2;
+	expect_verdict(f, "ok", "2 services forward to 5 of 5 backends");
+	f->status.applied_lag_ms = 2001;
+	expect_verdict(f, "degraded", "generation 9 is not applied, workers forward by 8");
+	f->status.datapath_attached = false;
+	expect_verdict(f, "down", "no data plane is attached: is sluice-dp running?");
+	f->status.datapath_attached = true;
+	f->status.generation = 0;
+	f->services[0].serving = f->services[1].serving = 0;
+	f->status.pending_probes = 5;
+	expect_verdict(f, "down", "waiting for the first results of 5 probes");
+}
+
+static void drain_and_ready_reach_the_backend_that_was_named(void **state)
+{
+	struct api_fixture *f = *state;
+
+	expect_status(f, "POST", "/v1/backends/web1/drain", "{\"why\": \"new disk\"}", 200);
+	assert_string_equal(f->told, "drain web/web1 by root: new disk");
+	expect_status(f, "POST", "/v1/backends/web1/ready", NULL, 200);
+	assert_string_equal(f->told, "ready web/web1 by root: ");
+	expect_status(f, "POST", "/v1/backends/smtp/shared/drain", "{}", 200);
+	assert_string_equal(f->told, "drain smtp/shared by root: ");
+	expect_status(f, "POST", "/v1/backends/w%65b1/drain", "", 200);
+}
+
+static void a_name_of_several_pools_is_refused_naming_them(void **state)
+{
+	struct api_response response = ask(*state, "POST", "/v1/backends/shared/drain", NULL);
+
+	assert_int_equal(response.status, 409);
+	assert_string_equal(json_string_value(json_object_get(response.body, "error")),
+			    "backend shared is in several pools: web, smtp");
+	json_decref(response.body);
+}
+
+static void what_cannot_be_done_is_refused_with_a_fitting_status(void **state)
+{
+	struct api_fixture *f = *state;
+	char path[256] = "/v1/backends/";
+
+	memset(path + strlen(path), 'x', 200);
+	strcpy(path + 213, "/drain");
+	expect_status(f, "POST", path, NULL, 404); /* longer than any name */
+	expect_status(f, "POST", "/v1/backends/absent/drain", NULL, 404);
+	expect_status(f, "POST", "/v1/backends/smtp/web1/drain", NULL, 404);
+	expect_status(f, "POST", "/v1/backends/web3/drain", NULL, 409);
+	expect_status(f, "POST", "/v1/backends/web1/explode", NULL, 404);
+	expect_status(f, "POST", "/v1/backends//drain", NULL, 404);
+	expect_status(f, "POST", "/v1/backends/%/drain", NULL, 404);
+	expect_status(f, "POST", "/v1/backends/%00/drain", NULL, 404);
+	expect_status(f, "POST", "/v1/backends/a%2/drain", NULL, 404);
+	expect_status(f, "POST", "/v1/backends/a%2Fb/drain", NULL, 404); /* one name, not two */
+	expect_status(f, "POST", "/v1/backends/web1/drain", "[]", 400);
+	expect_status(f, "POST", "/v1/backends/web1/drain", "{\"why\": 3}", 400);
+	expect_status(f, "POST", "/v1/backends/web1/drain", "{\"why\": ", 400);
+	expect_status(f, "GET", "/v1/backends/web1/drain", NULL, 405);
+	expect_status(f, "DELETE", "/v1/status", NULL, 405);
+	expect_status(f, "GET", "/v1/status/", NULL, 404);
+	expect_status(f, "GET", "/v1/statu", NULL, 404);
+	expect_status(f, "GET", "", NULL, 404);
+	expect_status(f, "GET", "/metrics", NULL, 404);
+	assert_string_equal(f->told, "");
+	f->reload_result = -EINVAL;
+	expect_status(f, "POST", "/v1/reload", NULL, 409);
+	f->reload_result = 0;
+	expect_status(f, "POST", "/v1/reload", NULL, 200);
+	assert_int_equal(f->reloads, 2);
+}
+
+static void the_sum_of_verdicts_stands_beside_the_packets(void **state)
+{
+	struct api_response response = ask(*state, "GET", "/v1/stats", NULL);
+	const json_t *total = json_object_get(response.body, "total");
+
+	assert_int_equal(json_integer_value(json_object_get(total, "verdicts")), 2014);
+	assert_int_equal(json_integer_value(json_object_get(total, "rx_packets")), 2014);
+	json_decref(response.body);
+}
+
+/* ---- over the socket ----------------------------------------------------------------------------------- */
+
+struct live {
+	uv_loop_t loop;
+	uv_async_t stop;
+	struct api *api;
+	char dir[64];
+	char path[96];
+	pthread_t thread;
+};
+
+static void on_stop(uv_async_t *async)
+{
+	struct live *live = async->data;
+
+	api_destroy(live->api);
+	uv_close((uv_handle_t *)async, NULL);
+}
+
+static void *run_loop(void *arg)
+{
+	uv_run(arg, UV_RUN_DEFAULT);
+	return NULL;
+}
+
+static void live_start(struct live *live, struct api_fixture *f)
+{
+	const struct api_source source = api_fixture_source(f);
+
+	strcpy(live->dir, "/tmp/sluice-api-XXXXXX");
+	assert_non_null(mkdtemp(live->dir));
+	snprintf(live->path, sizeof(live->path), "%s/api.sock", live->dir);
+	assert_int_equal(uv_loop_init(&live->loop), 0);
+	assert_int_equal(uv_async_init(&live->loop, &live->stop, on_stop), 0);
+	live->stop.data = live;
+	assert_int_equal(api_create(&live->loop, live->path, &source, &live->api), 0);
+	assert_int_equal(pthread_create(&live->thread, NULL, run_loop, &live->loop), 0);
+}
+
+static void live_stop(struct live *live)
+{
+	uv_async_send(&live->stop);
+	pthread_join(live->thread, NULL);
+	assert_int_equal(uv_loop_close(&live->loop), 0);
+	assert_int_equal(access(live->path, F_OK), -1); /* the socket went with it */
+	rmdir(live->dir);
+}
+
+static int live_connect(const struct live *live)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(sa.sun_path, live->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
+/* Sends and reads until the other end closes; returns the status of the first answer, 0 for none. */
+static int exchange(const struct live *live, const char *request)
+{
+	char answer[65536];
+	size_t len = 0;
+	int status = 0;
+	ssize_t n;
+	int fd = live_connect(live);
+
+	(void)!send(fd, request, strlen(request), MSG_NOSIGNAL);
+	while ((n = recv(fd, answer + len, sizeof(answer) - 1 - len, 0)) > 0)
+		len += (size_t)n;
+	answer[len] = 0;
+	close(fd);
+	return sscanf(answer, "HTTP/1.1 %d ", &status) == 1 ? status : 0;
+}
+
+static void the_socket_answers_and_keeps_its_limits(void **state)
+{
+	struct api_fixture *f = *state;
+	struct live live;
+	struct stat st;
+	char *chunked = malloc(16384);
+
+	live_start(&live, f);
+	assert_int_equal(stat(live.path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	assert_int_equal(exchange(&live, "GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 200);
+	assert_int_equal(exchange(&live, "POST /v1/backends/web1/drain HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+					 "Content-Length: 14\r\n\r\n{\"why\":\"disk\"}"), 200);
+	assert_non_null(strstr(f->told, "drain web/web1 by "));
+	assert_non_null(strstr(f->told, ": disk"));
+	assert_int_equal(exchange(&live, "POST /v1/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+					 "Content-Length: 4097\r\n\r\n"), 413);
+	sprintf(chunked, "POST /v1/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1800\r\n%06144d\r\n", 0);
+	assert_int_equal(exchange(&live, chunked), 0);
+	assert_int_equal(exchange(&live, "nonsense\r\n\r\n"), 0); /* closed */
+	assert_int_equal(f->reloads, 0);
+	assert_int_equal(exchange(&live, "GET /v1/backends HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 200);
+	free(chunked);
+	live_stop(&live);
+}
+
+static void clients_that_say_nothing_do_not_keep_others_out(void **state)
+{
+	struct live live;
+	int silent[60];
+
+	live_start(&live, *state);
+	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
+		silent[i] = live_connect(&live);
+	assert_int_equal(exchange(&live, "GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 200);
+	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
+		close(silent[i]);
+	live_stop(&live);
+}
+
+static void a_socket_left_behind_is_replaced(void **state)
+{
+	const struct api_source source = api_fixture_source(*state);
+	struct live live;
+	struct api *second;
+	uv_loop_t loop;
+
+	live_start(&live, *state);
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(api_create(&loop, live.path, &source, &second), 0);
+	api_destroy(second);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	assert_int_equal(api_create(&loop, "/nonexistent/api.sock", &source, &second), -ENOENT);
+	live_stop(&live);
+}
+
+#define api_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		api_test(every_thing_that_can_be_shown_is_shown),
+		api_test(the_verdict_follows_from_what_forwards),
+		api_test(the_verdict_knows_a_data_plane_that_does_not_follow),
+		api_test(drain_and_ready_reach_the_backend_that_was_named),
+		api_test(a_name_of_several_pools_is_refused_naming_them),
+		api_test(what_cannot_be_done_is_refused_with_a_fitting_status),
+		api_test(the_sum_of_verdicts_stands_beside_the_packets),
+		api_test(the_socket_answers_and_keeps_its_limits),
+		api_test(clients_that_say_nothing_do_not_keep_others_out),
+		api_test(a_socket_left_behind_is_replaced),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
