@@ -19,22 +19,29 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* Hexadecimal digits, spaces allowed between bytes; the count of bytes, or -1. */
-static int read_hex(const char *text, __u8 *bytes)
+/* Hexadecimal digits to new memory; the count of bytes, or -1. */
+static int read_hex(const char *text, __u8 **ret_bytes)
 {
-	int n = 0;
+	const size_t digits = strlen(text);
+	__u8 *bytes;
 
-	while (*text) {
-		if (*text == ' ') {
-			text++;
-			continue;
-		}
-		if (n == CASE_FRAME_MAX || hex_digit(text[0]) < 0 || hex_digit(text[1]) < 0)
+	if (digits % 2 || digits / 2 > CASE_FRAME_MAX)
+		return -1;
+	bytes = calloc(1, digits / 2 + 1);
+	free(*ret_bytes);
+	*ret_bytes = bytes;
+	for (size_t i = 0; i < digits / 2; i++) {
+		if (hex_digit(text[2 * i]) < 0 || hex_digit(text[2 * i + 1]) < 0)
 			return -1;
-		bytes[n++] = (__u8)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
-		text += 2;
+		bytes[i] = (__u8)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
 	}
-	return n;
+	return (int)(digits / 2);
+}
+
+void packet_case_free(struct packet_case *c)
+{
+	free(c->in);
+	free(c->out);
 }
 
 static int read_value(struct packet_case *c, const char *key, const char *value)
@@ -46,12 +53,12 @@ static int read_value(struct packet_case *c, const char *key, const char *value)
 	if (!strcmp(key, "verdict"))
 		return snprintf(c->verdict, sizeof(c->verdict), "%s", value) < (int)sizeof(c->verdict);
 	if (!strcmp(key, "in")) {
-		n = read_hex(value, c->in);
+		n = read_hex(value, &c->in);
 		c->in_len = (__u32)n;
 		return n >= 0;
 	}
 	if (!strcmp(key, "out")) {
-		n = read_hex(value, c->out);
+		n = read_hex(value, &c->out);
 		c->out_len = (__u32)n;
 		return n > 0;
 	}

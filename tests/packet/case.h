@@ -16,8 +16,8 @@ enum { CASE_NAME_MAX = 200, CASE_FRAME_MAX = 70000, CASE_WORD_MAX = 40 };
 struct packet_case {
 	char name[CASE_NAME_MAX];       /* name: a sentence */
 	char verdict[CASE_WORD_MAX];    /* verdict: as sl_verdict_name says it */
-	__u8 in[CASE_FRAME_MAX];        /* in: the frame, in hexadecimal */
-	__u8 out[CASE_FRAME_MAX];       /* out: the frame that leaves; absent when none does */
+	__u8 *in;                       /* in: the frame, in hexadecimal; freed by packet_case_free */
+	__u8 *out;                      /* out: the frame that leaves; absent when none does */
 	__u32 in_len, out_len;
 	__u32 readable;                 /* readable: bytes in the first buffer; all without it */
 	__u32 headroom;                 /* headroom: 128 without it */
@@ -41,7 +41,9 @@ struct packet_result {
 	__u32 replies;      /* answers that were taken */
 };
 
-/* 1 and the next case of `file`; 0 at its end; -1: line *ret_line is wrong. */
+void packet_case_free(struct packet_case *c); /* what it points at, not the case itself */
+/* 1 and the next case of `file`; 0 at its end; -1: line *ret_line is wrong. *ret_case is to
+ * be freed in all three. */
 int packet_case_read(FILE *file, struct packet_case *ret_case, int *ret_line);
 /* Runs the case. Memory around and behind the frame holds `fill`; an exact allocation, so that ASan
  * sees every byte too many. */

@@ -15,7 +15,7 @@
 #include "sluice/core/forward.h"
 #include "tests/packet/case.h"
 
-enum { CASES_MAX = 2000 };
+enum { CASES_MAX = 8000 };
 
 /* Prints both frames from the first byte that differs, so that a person finds the field. */
 static void show_difference(const struct packet_case *c, const struct packet_result *got)
@@ -84,6 +84,7 @@ static size_t load(const char *path, struct CMUnitTest *tests, size_t count)
 
 		got = packet_case_read(file, c, &line);
 		if (got <= 0) {
+			packet_case_free(c);
 			free(c);
 			break;
 		}
@@ -110,8 +111,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	failed = _cmocka_run_group_tests("packet", tests, count, NULL, NULL);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		packet_case_free(tests[i].initial_state);
 		free(tests[i].initial_state);
+	}
 	free(tests);
 	return failed != 0;
 }

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Any frame through all stages of the forwarding core. ASan and UBSan see reads past it; what is
+ * asserted here is what they cannot see. The first four bytes of the input set the situation.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sluice/core/forward.h"
+#include "tests/packet/case.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Ends the process, so that the fuzzer keeps the input, when `holds` is false. */
+static void must(int holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check(const struct packet_case *c, const struct packet_result *got)
+{
+	must(got->verdict < SL_VERDICT_COUNT);
+	must(!got->touched);
+	if (!sl_forward_leaves(got->verdict)) {
+		must(got->len == 0);
+		return;
+	}
+	must(got->len >= 34 && got->len <= c->in_len + 48);
+	must(got->frame[0] != 0xff || got->verdict == SL_VERDICT_FORWARD);
+	if (got->verdict == SL_VERDICT_ECHO_REPLY)
+		must(got->len == c->in_len && got->out_port == c->port);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct packet_result first, second; /* 140 KB: too much for a stack under ASan */
+	struct packet_case c = { .replies = 1, .remembered = SL_SLOT_NONE };
+
+	if (size < 4 || size > 4096)
+		return 0;
+	c.port = data[0] & 3;
+	c.flags = data[0] & 4 ? SL_PKT_IP_CSUM_OK : 0;
+	c.remembered = data[0] & 8 ? data[0] >> 4 & 7 : SL_SLOT_NONE;
+	c.headroom = data[1] & 0x7f;
+	c.replies = !(data[1] & 0x80);
+	c.in = (__u8 *)(uintptr_t)(data + 4); /* only read */
+	c.in_len = (__u32)(size - 4);
+	c.readable = data[2] & 1 && data[3] < c.in_len ? data[3] : c.in_len;
+	packet_case_run(&c, 0x00, &first);
+	packet_case_run(&c, 0xa5, &second);
+	check(&c, &first);
+	must(first.verdict == second.verdict && first.len == second.len);
+	must(!first.len || !memcmp(first.frame, second.frame, first.len));
+	must(first.out_port == second.out_port || !first.len);
+	return 0;
+}
