@@ -10,6 +10,7 @@ import time
 
 from clients import errors, shares
 from lab import LABS
+from network import address
 from processes import start_time, wait_for
 from scenario import scenario
 
@@ -29,6 +30,17 @@ def lab_connects_everybody(test):
     test.check(not lab.clients.ping(lab.vip(test.family), count=2), "a backend answers ARP or ND for the VIP")
 
 
+def echo_through_tunnel(test, lab, family, backend):
+    """client1 wraps an echo request for the VIP itself; the answer comes from the VIP, unwrapped."""
+    capture = lab.backends.capture("client1", "icmp or icmp6", f"echo{family}")
+    lab.network.inside("client1", ["/usr/bin/python3", os.path.join(HERE, "..", "support", "tunnel_echo.py"),
+                                   lab.vip(family, 101), lab.vip(family), address(backend, family)])
+    time.sleep(0.3)
+    seen = [line for line in capture.packets(lab.network, "client1")
+            if "echo reply" in line and f"{lab.vip(family)} > {lab.vip(family, 101)}" in line]
+    test.check(seen, f"no echo reply from {lab.vip(family)} through the tunnel to {backend}")
+
+
 @scenario()
 def lab_boots_a_guest_kernel(test):
     """The backend with its own kernel is reached directly and has a tunl0."""
@@ -37,6 +49,7 @@ def lab_boots_a_guest_kernel(test):
     test.check("tunl0" in guest.log_text(), f"no tunl0 in the guest: {guest.log_text()[-300:]}")
     for family in (4, 6):
         test.check(lab.backends.reach_directly("uml", family=family), f"the guest does not answer over IPv{family}")
+    echo_through_tunnel(test, lab, 4, "uml")
 
 
 @scenario()
@@ -45,13 +58,7 @@ def lab_takes_tunnels_apart(test):
     lab = test.lab(backends=1)
     lab.backends.start_tunnel_end("be1")
     for family in (4, 6):
-        capture = lab.backends.capture("client1", "icmp or icmp6", f"echo{family}")
-        lab.network.inside("client1", ["/usr/bin/python3", os.path.join(HERE, "..", "support", "tunnel_echo.py"),
-                                       lab.vip(family, 101), lab.vip(family), lab.vip(family, 21)])
-        time.sleep(0.3)
-        seen = [line for line in capture.packets(lab.network, "client1")
-                if "echo reply" in line and f"{lab.vip(family)} > {lab.vip(family, 101)}" in line]
-        test.check(seen, f"no echo reply from {lab.vip(family)} came back to client1")
+        echo_through_tunnel(test, lab, family, "be1")
 
 
 @scenario()

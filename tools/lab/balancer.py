@@ -121,7 +121,7 @@ class Balancer:
 
     def generation(self):
         """The generation that every worker forwards by."""
-        return self.ctl_json("show", "datapath")["applied_generation"]
+        return self.ctl_json("show", "datapath")["applied"]
 
     def wait_applied(self, timeout=10):
         """Until the data plane forwards by what sluiced published last."""
@@ -130,7 +130,7 @@ class Balancer:
             if done.returncode != 0:
                 return False
             shown = json.loads(done.stdout)
-            return shown["generation"] and shown["generation"] == shown["applied_generation"]
+            return shown["generation"] and shown["generation"] == shown["applied"]
         wait_for(applied, timeout, "sluice-dp applies the last generation", 0.1)
 
     def reload_and_wait(self):
