@@ -81,9 +81,12 @@ struct daemon {
 	uint64_t applied;    /* generation that all workers forward by */
 
 	struct netlink *netlink;
-	struct neighbors *neighbors;
-	struct steering *steering;
-	struct vip_addresses *vips;
+	struct links *links;
+	struct neighbor *neighbors;
+	struct steering *steering;       /* NULL: no AF_XDP port */
+	struct vip_address *vips;        /* NULL: VIP addresses are somebody else's business; so is the socket */
+	struct sl_addr *vip_list;        /* as last set */
+	size_t vip_count;
 	struct dataplane_socket *socket;
 	struct api *api;
 };

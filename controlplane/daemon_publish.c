@@ -6,8 +6,11 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "sluice/host/lock.h"
 
 static void on_hello(void *ctx, const struct sl_hello *hello)
 {
@@ -47,11 +50,11 @@ int daemon_new_file(struct daemon *d)
 {
 	const struct publisher_events events = { .ctx = d, .hello = on_hello, .applied = on_applied,
 						 .rejected = on_rejected };
-	const struct sl_shm_limits limits = model_limits(d->model);
+	const struct shm_capacity capacity = model_capacity(d->model);
 	struct shm_file *shm = NULL;
 	struct publisher *publisher = NULL;
 	char reterr[512];
-	int err = shm_file_create(d->runtime_dir, &d->config->boot, &limits, &shm, reterr, sizeof(reterr));
+	int err = shm_file_create(d->runtime_dir, &d->config->boot, &capacity, &shm, reterr, sizeof(reterr));
 
 	if (err < 0) {
 		log_error(&d->log, "shared memory cannot be made", LOG_STR("cause", reterr));
@@ -67,9 +70,9 @@ int daemon_new_file(struct daemon *d)
 	d->publisher = publisher;
 	d->shm = shm;
 	d->attached = false;
-	model_set_publisher(d->model, publisher, &limits);
-	log_info(&d->log, "made shared memory", LOG_STR("directory", d->runtime_dir), LOG_U64("services", limits.services),
-		 LOG_U64("backends", limits.backends));
+	model_set_publisher(d->model, publisher, &capacity.limits);
+	log_info(&d->log, "made shared memory", LOG_STR("directory", d->runtime_dir), LOG_U64("services", capacity.limits.services),
+		 LOG_U64("backends", capacity.limits.backends));
 	return 0;
 }
 
@@ -160,4 +163,15 @@ void daemon_beat(struct daemon *d)
 		log_error(&d->log, "data plane is gone: no packet is forwarded until sluice-dp runs again",
 			  LOG_U64("pid", d->hello.pid));
 	}
+}
+
+int daemon_data_pid(const struct daemon *d)
+{
+	char text[SL_LOCK_TEXT_SIZE];
+	int pid = 0;
+
+	if (!sl_lock_is_held(d->lock_fd, SL_LOCK_DATA))
+		return 0;
+	sl_lock_holder(d->lock_fd, SL_LOCK_DATA, text, sizeof(text));
+	return sscanf(text, "pid %d", &pid) == 1 ? pid : -1;
 }

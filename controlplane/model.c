@@ -73,7 +73,7 @@ static uint32_t highest_id(const struct identity *table)
 	return highest;
 }
 
-struct sl_shm_limits model_limits(const struct model *model)
+static struct sl_shm_limits model_limits(const struct model *model)
 {
 	const struct config *config = model->config;
 	size_t listeners = 0;
@@ -90,6 +90,23 @@ struct sl_shm_limits model_limits(const struct model *model)
 		.vips = with_room(config->vip_count, 64, SL_VIPS_MAX),
 		.workers = config->boot.worker_count ? config->boot.worker_count : 1,
 	};
+}
+
+struct shm_capacity model_capacity(const struct model *model)
+{
+	struct shm_capacity capacity = { .limits = model_limits(model) };
+
+	for (size_t i = 0; i < model->pool_count; i++) {
+		const uint32_t rows = model->pools[i].conf->table_size;
+
+		capacity.rows += rows;
+		if (rows > capacity.rows_max)
+			capacity.rows_max = rows;
+	}
+	capacity.rows += capacity.rows / 2 + 4 * 65537u;
+	if (capacity.rows_max < 65537)
+		capacity.rows_max = 65537;
+	return capacity;
 }
 
 void model_set_keys(struct model *model, const struct sl_key *hash_key, const struct sl_key *flow_key)

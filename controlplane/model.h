@@ -17,6 +17,7 @@
 #include "identity.h"
 #include "maglev.h"
 #include "publish.h"
+#include "shm_layout.h"
 #include "sluice/abi.h"
 
 /* How packets get to an address; neighbor.c knows. All zero: not known yet. */
@@ -123,12 +124,18 @@ void model_set_keys(struct model *model, const struct sl_key *hash_key, const st
 int model_configure(struct model *model, const struct config *config, uint64_t now_s);
 
 /* The capacities a file needs for what is configured now, with room to grow. */
-struct sl_shm_limits model_limits(const struct model *model);
+struct shm_capacity model_capacity(const struct model *model);
 
 /* Distinct probes of the configuration; *ret_probes is malloc'ed, the caller frees it. Returns the count. */
 size_t model_probes(const struct model *model, struct model_probe **ret_probes);
 /* Distinct backend addresses, the same way. */
 size_t model_addresses(const struct model *model, struct sl_addr **ret_addresses);
+
+/* What is configured, as facts, sorted by their key; malloc'ed, the caller frees. Return the count. */
+size_t model_listeners(const struct model *model, struct sl_listener **ret_listeners);
+size_t model_vips(const struct model *model, struct sl_vip **ret_vips);
+/* By (address, port, protocol); for qsort and bsearch. */
+int model_compare_listeners(const void *a, const void *b);
 
 /* A probe's status changed; reaches every backend that shares it. */
 void model_set_health(struct model *model, const struct model_probe *probe, enum backend_status health,

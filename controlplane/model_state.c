@@ -5,7 +5,6 @@
  */
 #include "model.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,33 +185,15 @@ static int services_state(struct model *model)
 	return changed;
 }
 
-static int compare_listeners(const void *a, const void *b)
-{
-	return memcmp(a, b, offsetof(struct sl_listener, service));
-}
-
-/* Listeners by difference: what is new or moved is put, what is gone is deleted. */
+/* Listeners by difference: what is gone is deleted, the rest is put (the publisher knows what is new). */
 static int listeners_state(struct model *model)
 {
-	size_t count = 0, n = 0;
 	struct sl_listener *want;
-	int err = 0;
+	const size_t count = model_listeners(model, &want);
+	int err = want ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < model->service_count; i++)
-		count += model->services[i].conf->listener_count;
-	want = calloc(count + 1, sizeof(*want));
-	if (!want)
-		return -ENOMEM;
-	for (size_t i = 0; i < model->service_count; i++)
-		for (size_t k = 0; k < model->services[i].conf->listener_count; k++) {
-			const struct config_listener *conf = &model->services[i].conf->listeners[k];
-
-			want[n++] = (struct sl_listener){ .addr = conf->address, .port = htons(conf->port),
-							  .proto = conf->proto, .service = model->services[i].id };
-		}
-	qsort(want, count, sizeof(*want), compare_listeners);
 	for (size_t i = 0; err == 0 && i < model->stated_listener_count; i++)
-		if (!bsearch(&model->stated_listeners[i], want, count, sizeof(*want), compare_listeners))
+		if (!bsearch(&model->stated_listeners[i], want, count, sizeof(*want), model_compare_listeners))
 			err = publisher_listener(model->publisher, &model->stated_listeners[i], SL_OP_DEL);
 	for (size_t i = 0; err == 0 && i < count; i++)
 		err = publisher_listener(model->publisher, &want[i], SL_OP_PUT);
@@ -228,15 +209,10 @@ static int listeners_state(struct model *model)
 
 static int vips_state(struct model *model)
 {
-	const size_t count = model->config->vip_count;
-	struct sl_vip *want = calloc(count + 1, sizeof(*want));
-	int err = 0;
+	struct sl_vip *want;
+	const size_t count = model_vips(model, &want);
+	int err = want ? 0 : -ENOMEM;
 
-	if (!want)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		want[i] = (struct sl_vip){ .addr = model->config->vips[i].address,
-					   .otherwise = (uint8_t)model->config->vips[i].no_service };
 	for (size_t i = 0; err == 0 && i < model->stated_vip_count; i++) {
 		size_t k = 0;
 

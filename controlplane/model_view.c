@@ -5,6 +5,7 @@
  */
 #include "model.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,4 +144,43 @@ uint64_t model_tables_checksum(const struct model *model)
 		if (model->pools[i].table)
 			sum += sl_table_term(model->pools[i].id, model->pools[i].table->rows, model->pools[i].fingerprint);
 	return sum;
+}
+
+int model_compare_listeners(const void *a, const void *b)
+{
+	return memcmp(a, b, offsetof(struct sl_listener, service));
+}
+
+size_t model_listeners(const struct model *model, struct sl_listener **ret_listeners)
+{
+	struct sl_listener *listeners;
+	size_t count = 0, n = 0;
+
+	for (size_t i = 0; i < model->service_count; i++)
+		count += model->services[i].conf->listener_count;
+	listeners = calloc(count + 1, sizeof(*listeners));
+	*ret_listeners = listeners;
+	for (size_t i = 0; listeners && i < model->service_count; i++)
+		for (size_t k = 0; k < model->services[i].conf->listener_count; k++) {
+			const struct config_listener *conf = &model->services[i].conf->listeners[k];
+
+			listeners[n++] = (struct sl_listener){ .addr = conf->address, .port = htons(conf->port),
+							       .proto = conf->proto,
+							       .service = model->services[i].id };
+		}
+	if (listeners)
+		qsort(listeners, n, sizeof(*listeners), model_compare_listeners);
+	return n;
+}
+
+size_t model_vips(const struct model *model, struct sl_vip **ret_vips)
+{
+	const size_t count = model->config->vip_count;
+	struct sl_vip *vips = calloc(count + 1, sizeof(*vips));
+
+	*ret_vips = vips;
+	for (size_t i = 0; vips && i < count; i++)
+		vips[i] = (struct sl_vip){ .addr = model->config->vips[i].address,
+					   .otherwise = (uint8_t)model->config->vips[i].no_service };
+	return vips ? count : 0;
 }

@@ -148,7 +148,7 @@ static int setup(void **state)
 	fill_config(f, 1, BACKENDS);
 	assert_int_equal(model_create(&events, &f->model), 0);
 	assert_int_equal(model_configure(f->model, &f->config[0], 100), 0);
-	limits = model_limits(f->model);
+	limits = model_capacity(f->model).limits;
 	assert_int_equal(model_set_publisher(f->model, &f->publisher, &limits), 0);
 	*state = f;
 	return 0;
@@ -317,7 +317,7 @@ static void an_empty_pool_is_told_once_and_so_is_its_return(void **state)
 static void a_new_file_is_told_everything(void **state)
 {
 	struct fixture *f = *state;
-	struct sl_shm_limits limits = model_limits(f->model);
+	struct sl_shm_limits limits = model_capacity(f->model).limits;
 
 	all_up(f);
 	f->publisher.backend_facts = f->publisher.table_facts = 0;

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernel's side: next hops → model; VIP addresses, the device that carries them, and the steering
+ * programs ← model. What goes, goes before a generation is published; what comes, comes after APPLIED.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_hop(void *ctx, const struct sl_neighbor *hop)
+{
+	struct daemon *d = ctx;
+
+	if (hop->id == NEIGHBOR_NOWHERE)
+		return;
+	if (model_set_neighbor(d->model, hop) < 0)
+		log_error(&d->log, "too many next hops; this one is not used", LOG_U64("id", hop->id));
+	daemon_publish(d);
+}
+
+static void on_hop_gone(void *ctx, uint32_t id)
+{
+	struct daemon *d = ctx;
+
+	model_del_neighbor(d->model, id);
+	daemon_publish(d);
+}
+
+static void on_path(void *ctx, const struct neighbor_path *path)
+{
+	struct daemon *d = ctx;
+	const struct model_hop hop = { .neighbor = path->neighbor, .outer_src = path->source };
+
+	model_set_hop(d->model, &path->address, &hop);
+	if (path->reason[0])
+		log_warning(&d->log, "no way to a backend", LOG_ADDR("address", &path->address),
+			    LOG_STR("cause", path->reason));
+	daemon_publish(d);
+}
+
+static void on_vip_appeared(void *ctx, const struct sl_addr *vip, const char *ifname)
+{
+	const struct daemon *d = ctx;
+
+	log_info(&d->log, "VIP is up", LOG_ADDR("vip", vip), LOG_STR("interface", ifname));
+}
+
+static void on_vip_disappeared(void *ctx, const struct sl_addr *vip, const char *ifname)
+{
+	const struct daemon *d = ctx;
+
+	log_warning(&d->log, "VIP is withdrawn", LOG_ADDR("vip", vip), LOG_STR("interface", ifname));
+}
+
+static void on_trouble(void *ctx, const char *text)
+{
+	const struct daemon *d = ctx;
+
+	log_error(&d->log, "the kernel's side is not as it should be", LOG_STR("cause", text));
+}
+
+static void on_held(void *ctx, const char *device, bool adopted, uint64_t pid)
+{
+	struct daemon *d = ctx;
+
+	log_info(&d->log, adopted ? "the data plane holds the VIP device already" : "the data plane holds the VIP device",
+		 LOG_STR("device", device), LOG_U64("pid", pid));
+	vip_address_held(d->vips, true);
+}
+
+static const char *lost_word(enum dataplane_lost why)
+{
+	switch (why) {
+	case DATAPLANE_LOST_ABSENT: return "no sluice-dp";
+	case DATAPLANE_LOST_GONE: return "sluice-dp ended";
+	case DATAPLANE_LOST_STUCK: return "its workers make no progress";
+	case DATAPLANE_LOST_RELEASED: return "released";
+	}
+	return "?";
+}
+
+static void on_lost(void *ctx, enum dataplane_lost why)
+{
+	struct daemon *d = ctx;
+
+	log_warning(&d->log, "nobody holds the VIP device: VIPs are withdrawn", LOG_STR("cause", lost_word(why)));
+	vip_address_held(d->vips, false);
+}
+
+/* The configured VIPs that are wanted now; without `additions` only those that were set before. */
+static int set_vip_addresses(struct daemon *d, bool additions)
+{
+	struct sl_addr *list;
+	size_t n = 0;
+	int err;
+
+	if (!d->vips)
+		return 0;
+	list = calloc(d->config->vip_count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < d->config->vip_count; i++) {
+		const struct sl_addr *vip = &d->config->vips[i].address;
+
+		if (model_vip_wanted(d->model, vip) && (additions || daemon_vip_held(d, vip)))
+			list[n++] = *vip;
+	}
+	if (n == d->vip_count && (n == 0 || memcmp(list, d->vip_list, n * sizeof(*list)) == 0)) {
+		free(list);
+		return 0;
+	}
+	err = vip_address_set(d->vips, list, n);
+	free(d->vip_list);
+	d->vip_list = list;
+	d->vip_count = n;
+	return err;
+}
+
+bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip)
+{
+	for (size_t i = 0; i < d->vip_count; i++)
+		if (sl_addr_equal(&d->vip_list[i], vip))
+			return true;
+	return false;
+}
+
+static void steer(struct daemon *d, bool additions)
+{
+	struct sl_listener *listeners;
+	struct sl_vip *vips;
+	size_t listener_count, vip_count;
+	int err = 0;
+
+	if (!d->steering)
+		return;
+	listener_count = model_listeners(d->model, &listeners);
+	vip_count = model_vips(d->model, &vips);
+	if (!listeners || !vips)
+		err = -ENOMEM;
+	else if (additions)
+		err = steering_listeners_add(d->steering, listeners, listener_count);
+	else
+		err = steering_vips_keep(d->steering, vips, vip_count);
+	if (err == 0)
+		err = additions ? steering_vips_add(d->steering, vips, vip_count)
+				: steering_listeners_keep(d->steering, listeners, listener_count);
+	if (err < 0)
+		log_error(&d->log, "the steering program cannot be told the VIPs", LOG_ERRNO("cause", err));
+	free(listeners);
+	free(vips);
+}
+
+void daemon_network_before(struct daemon *d)
+{
+	set_vip_addresses(d, false);
+	steer(d, false);
+}
+
+void daemon_network_applied(struct daemon *d)
+{
+	if (d->applied != d->model->generation || d->applied == 0)
+		return;
+	steer(d, true);
+	set_vip_addresses(d, true);
+	if (d->socket)
+		dataplane_socket_offer(d->socket);
+}
+
+/* Attaches the steering program to every AF_XDP port; `fatal` says whether one failure ends it. */
+static int attach_ports(struct daemon *d, bool fatal)
+{
+	for (size_t i = 0; i < d->config->interface_count; i++) {
+		const struct config_interface *interface = &d->config->interfaces[i];
+		struct steering_port port;
+		struct error_text reterr;
+		bool private_mount;
+		int err;
+
+		if (interface->port.kind != SL_PORT_AF_XDP)
+			continue;
+		if (!d->steering) {
+			err = steering_create(d->options.bpffs, d->options.instance, &d->steering, &private_mount, &reterr);
+			if (err < 0) {
+				log_error(&d->log, "no place for XDP programs", LOG_STR("cause", reterr.text));
+				return err;
+			}
+			if (private_mount)
+				log_warning(&d->log, "bpffs is mounted for this process only: what is pinned goes with sluiced; "
+					    "mount it before sluiced starts", LOG_STR("bpffs", d->options.bpffs));
+		}
+		err = steering_attach(d->steering, interface->ifname, STEERING_NATIVE_OR_GENERIC, &port, &reterr);
+		if (err < 0) {
+			log_error(&d->log, "interface cannot be steered", LOG_STR("interface", interface->ifname),
+				  LOG_STR("cause", reterr.text));
+			if (fatal)
+				return err;
+			continue;
+		}
+		if (port.generic)
+			log_warning(&d->log, "the driver has no native XDP: works, but slowly",
+				    LOG_STR("interface", interface->ifname));
+		log_info(&d->log, port.adopted ? "steering goes on" : "steering attached",
+			 LOG_STR("interface", interface->ifname), LOG_U64("program", port.program_id));
+	}
+	return 0;
+}
+
+static int tell_ports(struct daemon *d)
+{
+	struct neighbor_port ports[SL_PORTS_MAX];
+	char names[SL_PORTS_MAX][16];
+	struct sl_addr *addresses;
+	size_t count = 0, address_count;
+	int err;
+
+	for (size_t i = 0; i < d->config->interface_count; i++) {
+		if (!d->config->interfaces[i].ifname[0])
+			continue;
+		strcpy(ports[count].ifname, d->config->interfaces[i].ifname);
+		strcpy(names[count], d->config->interfaces[i].ifname);
+		ports[count++].port = (uint16_t)i;
+	}
+	err = neighbor_ports(d->neighbors, ports, count);
+	if (err == 0 && d->vips)
+		err = vip_address_ports(d->vips, (const char (*)[16])names, count);
+	if (err < 0)
+		return err;
+	address_count = model_addresses(d->model, &addresses);
+	err = addresses ? neighbor_set(d->neighbors, addresses, address_count) : -ENOMEM;
+	free(addresses);
+	return err;
+}
+
+/* What neighbor_set() found without an event: the way of an address that another pool had before. */
+static void tell_known_paths(struct daemon *d)
+{
+	struct sl_addr *addresses;
+	const size_t count = model_addresses(d->model, &addresses);
+
+	for (size_t i = 0; addresses && i < count; i++) {
+		const struct neighbor_path *path = neighbor_path(d->neighbors, &addresses[i]);
+		struct model_hop hop;
+
+		if (!path || path->neighbor == NEIGHBOR_NOWHERE)
+			continue;
+		hop = (struct model_hop){ .neighbor = path->neighbor, .outer_src = path->source };
+		model_set_hop(d->model, &addresses[i], &hop);
+	}
+	free(addresses);
+}
+
+int daemon_network_follow(struct daemon *d)
+{
+	int err = tell_ports(d);
+
+	tell_known_paths(d);
+	attach_ports(d, false);
+	return err;
+}
+
+static int start_device(struct daemon *d, struct error_text *reterr)
+{
+	const struct vip_address_events vip_events = { .ctx = d, .appeared = on_vip_appeared,
+						       .disappeared = on_vip_disappeared, .trouble = on_trouble };
+	const struct dataplane_socket_events socket_events = { .ctx = d, .held = on_held, .lost = on_lost,
+							       .trouble = on_trouble };
+	const struct passwd *account = d->config->boot.user[0] ? getpwnam(d->config->boot.user) : NULL;
+	char path[sizeof(d->runtime_dir) + 16];
+	const struct dataplane_socket_options options = { .path = path, .device = d->config->announce_device,
+							  .group = account ? account->pw_gid : (gid_t)-1,
+							  .session = shm_file_header(d->shm)->session };
+	int err;
+
+	if (!d->config->announce_device[0])
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", d->runtime_dir, SL_DATAPLANE_SOCKET);
+	err = vip_address_create(d->netlink, d->links, &d->loop, options.device, &vip_events, &d->vips, reterr);
+	if (err < 0)
+		return err;
+	return dataplane_socket_create(&d->loop, d->netlink, &options, &socket_events, &d->socket, reterr);
+}
+
+int daemon_network_start(struct daemon *d)
+{
+	const struct neighbor_events events = { .ctx = d, .hop = on_hop, .hop_gone = on_hop_gone, .path = on_path };
+	struct error_text reterr = { "" };
+	int err = netlink_create(&d->loop, &d->netlink, &reterr);
+
+	if (err == 0)
+		err = links_create(d->netlink, &d->links, &reterr);
+	if (err == 0)
+		err = neighbor_create(d->netlink, d->links, &d->loop, &events, &d->neighbors, &reterr);
+	if (err == 0)
+		err = start_device(d, &reterr);
+	if (err < 0) {
+		log_error(&d->log, "the kernel cannot be asked", LOG_STR("cause", reterr.text), LOG_ERRNO("error", err));
+		return err;
+	}
+	err = attach_ports(d, true);
+	if (err < 0)
+		return err;
+	if (d->steering)
+		steering_detach_others(d->steering);
+	return tell_ports(d);
+}
+
+void daemon_network_stop(struct daemon *d)
+{
+	if (d->socket)
+		dataplane_socket_release(d->socket);
+	if (d->vips)
+		vip_address_clear(d->vips);
+	if (d->steering)
+		steering_detach_all(d->steering);
+}
+
+void daemon_network_destroy(struct daemon *d)
+{
+	dataplane_socket_destroy(d->socket);
+	vip_address_destroy(d->vips);
+	neighbor_destroy(d->neighbors);
+	links_destroy(d->links);
+	netlink_destroy(d->netlink);
+	steering_destroy(d->steering);
+	free(d->vip_list);
+}
