@@ -159,7 +159,7 @@ static const struct config_key keys[] = {
 
 	{ "limits.mass-removal", CONFIG_TYPE_PERCENT, IN(config, mass_removal_percent), .min = 1,
 	  .max = 100, .value = "100%",
-	  .text = "A reload that removes more than this share of a pool's backends is refused. 100%: no "
+	  .text = "A reload that removes more than this share of all backends is refused. 100%: no "
 		  "limit." },
 	{ "limits.flows", CONFIG_TYPE_COUNT, IN(config, flow_limit), .min = 1024, .max = 256 * MIB,
 	  .value = "1M",
