@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One simulated balancer: the real configuration, model, tables, ring, snapshot and forwarding core, with
+ * the scenario in place of probes, netlink and operators.
+ */
+#ifndef TOOLS_SIM_BALANCER_H
+#define TOOLS_SIM_BALANCER_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "scenario.h"
+#include "sluice/core/packet.h"
+
+struct balancer;
+
+struct balancer_options {
+	const char *config;
+	const char *key_file; /* NULL: the configuration's, else the key of the manual */
+	const struct scenario *scenario;
+	FILE *errors; /* one line for each thing that goes wrong; the configuration's messages */
+};
+
+/* What became of one packet. Pointers are valid until the next call. */
+struct balancer_result {
+	enum sl_verdict verdict;
+	const struct sl_packet *pkt;
+	const char *service, *pool, *backend; /* NULL: none was chosen */
+	const char *in, *out;                 /* ports; out NULL: it does not leave */
+	uint64_t generation;                  /* of the state it was forwarded by */
+};
+
+/* 0; -EINVAL after messages (a wrong file, key or name); or another -errno after a message. */
+int balancer_create(const struct balancer_options *options, struct balancer **ret_balancer);
+void balancer_destroy(struct balancer *balancer); /* NULL is fine */
+/* Carries out one event; takes effect with balancer_settle(). Errors as above. */
+int balancer_event(struct balancer *balancer, const struct scenario_event *event);
+/* Brings all events so far into force, as one generation. */
+int balancer_settle(struct balancer *balancer);
+void balancer_packet(struct balancer *balancer, const uint8_t *frame, uint32_t captured, uint32_t frame_len,
+		     uint64_t now_ns, struct balancer_result *ret_result);
+
+#endif

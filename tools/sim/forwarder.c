@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The simulator's side of the seam; what happens to a packet is in include/sluice/core.
+ */
+#include "forwarder.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/env.h"
+
+enum { HEADROOM = 256 }; /* at least SL_OUTER_MAX: more than any plan grows */
+
+struct forwarder {
+	struct sl_env env;
+	struct sl_packet pkt;
+	uint8_t buffer[HEADROOM + FORWARDER_FRAME_MAX];
+};
+
+SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
+{
+	const struct forwarder *forwarder =
+		(const struct forwarder *)((const char *)env - offsetof(struct forwarder, env));
+
+	if ((size_t)(pkt->data - forwarder->buffer) < pkt->plan.grow)
+		return -ENOSPC;
+	pkt->data -= pkt->plan.grow;
+	pkt->frame_len = pkt->plan.frame_len;
+	/* A frame that was captured in part stays so: only what is past its new end is cut off. */
+	if (pkt->end - pkt->data > (ptrdiff_t)pkt->frame_len)
+		pkt->end = pkt->data + pkt->frame_len;
+	return 0;
+}
+
+#include "sluice/core/forward.h"
+
+int forwarder_create(const struct sl_port *ports, size_t port_count, struct forwarder **ret_forwarder)
+{
+	struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
+
+	if (forwarder == NULL)
+		return -ENOMEM;
+	forwarder->env.snapshot = &snapshot_empty;
+	forwarder->env.ports = ports;
+	forwarder->env.port_count = (uint32_t)port_count;
+	*ret_forwarder = forwarder;
+	return 0;
+}
+
+void forwarder_destroy(struct forwarder *forwarder)
+{
+	free(forwarder);
+}
+
+void forwarder_use(struct forwarder *forwarder, const struct snapshot *snapshot)
+{
+	forwarder->env.snapshot = snapshot;
+}
+
+enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame, uint32_t captured,
+			      uint32_t frame_len, uint16_t port, uint64_t now_ns,
+			      const struct sl_packet **ret_pkt)
+{
+	struct sl_packet *pkt = &forwarder->pkt;
+	enum sl_verdict verdict;
+
+	assert(captured <= FORWARDER_FRAME_MAX);
+	memset(pkt, 0, sizeof(*pkt));
+	pkt->data = forwarder->buffer + HEADROOM;
+	pkt->end = pkt->data + captured;
+	pkt->frame_len = frame_len;
+	pkt->port = port;
+	memcpy(pkt->data, frame, captured);
+	forwarder->env.now_ns = now_ns;
+	verdict = sl_forward(&forwarder->env, pkt);
+	sl_env_count(&forwarder->env, pkt, verdict);
+	*ret_pkt = pkt;
+	return verdict;
+}
+
+int forwarder_leaves(enum sl_verdict verdict)
+{
+	return sl_forward_leaves(verdict);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The simulator as a home of the forwarding core: one frame at a time in a buffer of its own, state
+ * through the same env.h as sluice-dp's workers.
+ */
+#ifndef TOOLS_SIM_FORWARDER_H
+#define TOOLS_SIM_FORWARDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/snapshot.h"
+#include "sluice/core/packet.h"
+
+enum {
+	FORWARDER_FRAME_MAX = 256 * 1024
+}; /* captured bytes of a frame: what libpcap's writers keep at most */
+
+struct forwarder;
+
+/* `ports` stay and may change between packets. 0 or -ENOMEM. */
+int forwarder_create(const struct sl_port *ports, size_t port_count, struct forwarder **ret_forwarder);
+void forwarder_destroy(struct forwarder *forwarder); /* NULL is fine */
+/* What the next packets are forwarded by; stays until replaced. */
+void forwarder_use(struct forwarder *forwarder, const struct snapshot *snapshot);
+/*
+ * Forwards a frame of `frame_len` bytes of which `captured` (at most FORWARDER_FRAME_MAX) are there. *ret_pkt
+ * is the packet afterwards, valid until the next call: pkt->data to pkt->end of its pkt->frame_len bytes.
+ */
+enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame, uint32_t captured,
+			      uint32_t frame_len, uint16_t port, uint64_t now_ns,
+			      const struct sl_packet **ret_pkt);
+/* True when the packet leaves by pkt->out_port. */
+int forwarder_leaves(enum sl_verdict verdict);
+
+#endif
