@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * rte_eal_init() and the stream that DPDK logs to.
+ */
+#include "dataplane/eal.h"
+
+#include <errno.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/log.h"
+
+/* DPDK writes whole lines, sometimes several at once. */
+static ssize_t eal_log_write(void *cookie, const char *bytes, size_t len)
+{
+	const int level = rte_log_cur_msg_loglevel();
+	const enum log_level ours = level >= 0 && level <= (int)RTE_LOG_ERR ? LOG_LEVEL_ERROR
+				    : level == (int)RTE_LOG_WARNING	    ? LOG_LEVEL_WARNING
+									    : LOG_LEVEL_INFO;
+	size_t start = 0;
+
+	(void)cookie;
+	for (size_t i = 0; i <= len; i++) {
+		if (i < len && bytes[i] != '\n')
+			continue;
+		if (i > start)
+			log_event(ours, "dpdk", "%.*s", (int)(i - start), bytes + start);
+		start = i + 1;
+	}
+	return (ssize_t)len;
+}
+
+int eal_start(const struct eal_args *args, struct eal_args_error *reterr_error)
+{
+	const cookie_io_functions_t functions = {.write = eal_log_write};
+	char *argv[EAL_ARGS_MAX + 1];
+	FILE *stream = fopencookie(NULL, "w", functions);
+	int err;
+
+	if (stream) {
+		setvbuf(stream, NULL, _IOLBF, 1024);
+		rte_openlog_stream(stream);
+	}
+	memcpy(argv, args->argv, sizeof(argv)); /* the EAL sorts its arguments */
+	if (rte_eal_init(args->argc, argv) >= 0)
+		return 0;
+	err = rte_errno > 0 ? -rte_errno : -EIO;
+	snprintf(reterr_error->text, sizeof(reterr_error->text),
+		 "DPDK does not start (%s): with hugepages check that enough are free, without set dpdk: {memory: ...} "
+		 "lower; --dpdk-log shows more",
+		 strerror(-err));
+	return err;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sluice-dp: from the command line to a running manager, one step a function, and from errors to one
+ * line and an exit code. What is waited for can be left by a signal and by --wait.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <rte_alarm.h>
+#include <rte_malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dataplane/eal.h"
+#include "dataplane/instance.h"
+#include "dataplane/machine.h"
+#include "dataplane/manager.h"
+#include "dataplane/options.h"
+#include "dataplane/privilege.h"
+#include "sluice/host/runtime_dir.h"
+
+enum { WAIT_STEP_MS = 20, EXIT_GO_ON = -1 };
+
+struct program {
+	struct options options;
+	struct instance instance;
+	uid_t owner; /* -1: none */
+	int signal_fd;
+	time_t deadline_s; /* of CLOCK_MONOTONIC; 0: never */
+	struct shm *shm;
+	struct sl_boot boot;
+	bool hugepages;
+	struct privilege_account account;
+	struct port_plan plan[SL_PORTS_MAX];
+	struct port_set ports;
+};
+
+static int fail(enum exit_code code, const char *event, const char *text)
+{
+	log_event(LOG_LEVEL_ERROR, event, "%s", text);
+	return code;
+}
+
+/* Sleeps a moment. Returns EXIT_GO_ON, 0 (asked to stop) or EXIT_CODE_ENVIRONMENT (waited long enough). */
+static int wait_step(const struct program *program, const char *what)
+{
+	struct pollfd signals = {.fd = program->signal_fd, .events = POLLIN};
+	struct timespec now;
+
+	if (poll(&signals, 1, WAIT_STEP_MS) > 0)
+		return EXIT_CODE_OK;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (program->deadline_s == 0 || now.tv_sec < program->deadline_s)
+		return EXIT_GO_ON;
+	log_event(LOG_LEVEL_ERROR, "waited", "%s for %d seconds in vain: is sluiced running for instance \"%s\"?", what,
+		  program->options.wait_s, program->options.instance);
+	return EXIT_CODE_ENVIRONMENT;
+}
+
+static int prepare_process(struct program *program)
+{
+	struct privilege_account owner;
+	struct timespec now;
+	sigset_t set;
+
+	if (privilege_prepare() < 0)
+		return fail(EXIT_CODE_INTERNAL, "privileges", "the kernel refuses no_new_privs");
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	/* Before any thread exists, so that all of them block these and only the descriptor sees them. */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return fail(EXIT_CODE_INTERNAL, "signals", strerror(errno));
+	program->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (program->signal_fd < 0)
+		return fail(EXIT_CODE_INTERNAL, "signals", strerror(errno));
+	signal(SIGPIPE, SIG_IGN);
+	program->owner = (uid_t)-1;
+	if (program->options.owner[0] != 0) {
+		if (privilege_account_find(program->options.owner, &owner) < 0 || !owner.exists) {
+			log_event(LOG_LEVEL_ERROR, "owner", "--owner \"%s\": there is no such account", program->options.owner);
+			return EXIT_CODE_USAGE;
+		}
+		program->owner = owner.uid;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	program->deadline_s = program->options.wait_s < 0 ? 0 : now.tv_sec + program->options.wait_s + 1;
+	return EXIT_GO_ON;
+}
+
+/* The instance's directory and lock; both may have to be waited for: sluiced makes the directory. */
+static int enter_instance(struct program *program)
+{
+	char text[256];
+	bool said = false;
+	int err;
+
+	for (;;) {
+		err = instance_open(&program->instance, program->options.runtime_dir, program->options.instance);
+		if (err != -ENOENT)
+			break;
+		if (!said)
+			log_event(LOG_LEVEL_INFO, "waiting", "waiting for sluiced: there is no \"%s\" yet",
+				  program->instance.dir);
+		said = true;
+		err = wait_step(program, "waited for its directory");
+		if (err != EXIT_GO_ON)
+			return err;
+	}
+	if (err < 0)
+		snprintf(text, sizeof(text), "%s", strerror(-err));
+	else
+		err = instance_lock(&program->instance, text, sizeof(text));
+	if (err < 0) {
+		log_event(LOG_LEVEL_ERROR, "instance", "\"%s\": %s", program->instance.dir, text);
+		return err == -EBUSY ? EXIT_CODE_LOCKED : EXIT_CODE_ENVIRONMENT;
+	}
+	return EXIT_GO_ON;
+}
+
+static int attach_shm(struct program *program)
+{
+	struct shm_error error;
+	bool said = false;
+	int err, code;
+
+	for (;;) {
+		err = shm_open_at(program->instance.dir_fd, program->owner, &program->shm, &error);
+		if (err != -ENOENT)
+			break;
+		if (!said)
+			log_event(LOG_LEVEL_INFO, "waiting", "waiting for sluiced: there is no \"%s/%s\" yet",
+				  program->instance.dir, SL_SHM_FILE);
+		said = true;
+		code = wait_step(program, "waited for its shared memory");
+		if (code != EXIT_GO_ON)
+			return code;
+	}
+	if (err < 0) {
+		log_event(LOG_LEVEL_ERROR, "shm-refused", "\"%s/%s\": %s", program->instance.dir, SL_SHM_FILE, error.text);
+		return EXIT_CODE_SHM;
+	}
+	program->boot = shm_header(program->shm)->boot;
+	return EXIT_GO_ON;
+}
+
+/* Everything that can be known to be missing before DPDK starts. */
+static int check_machine(struct program *program)
+{
+	const bool root_owned = program->boot.config_root_owned && shm_owner(program->shm) == 0;
+	struct privilege_error privilege;
+	struct port_plan_error error;
+	int err;
+
+	program->hugepages = program->boot.hugepages && !program->options.no_huge;
+	if (program->hugepages && machine_check_hugepages(&error) < 0)
+		return fail(EXIT_CODE_ENVIRONMENT, "hugepages", error.text);
+	if (privilege_account_find(program->boot.user, &program->account) < 0)
+		return fail(EXIT_CODE_INTERNAL, "account", "the account database cannot be read");
+	if (privilege_check(&program->boot, &program->account, &privilege) < 0)
+		return fail(EXIT_CODE_ENVIRONMENT, "privileges", privilege.text);
+	err = machine_plan_ports(&program->boot, root_owned, program->plan, &error);
+	if (err < 0)
+		return fail(err == -EPERM || err == -EINVAL ? EXIT_CODE_USAGE : EXIT_CODE_ENVIRONMENT, "port", error.text);
+	for (unsigned int p = 0; p < program->boot.port_count; p++)
+		if (program->plan[p].warning[0] != 0)
+			log_event(LOG_LEVEL_WARNING, "port", "%s", program->plan[p].warning);
+	return EXIT_GO_ON;
+}
+
+/* The driver would load a program of its own where none is attached: wait for sluiced's. */
+static int await_steering(struct program *program)
+{
+	char other[16];
+	int port, code, said = -1;
+
+	while ((port = machine_port_without_steering(&program->boot, program->plan, other)) >= 0) {
+		if (said != port && other[0] == 0)
+			log_event(LOG_LEVEL_INFO, "waiting", "waiting for sluiced: no steering program on \"%s\" yet",
+				  program->boot.port[port].device);
+		else if (said != port)
+			log_event(LOG_LEVEL_WARNING, "waiting",
+				  "waiting for sluiced: \"%s\" has another XDP program, \"%s\"; ip link set %s xdp off removes it",
+				  program->boot.port[port].device, other, program->boot.port[port].device);
+		said = port;
+		code = wait_step(program, "waited for the steering program");
+		if (code != EXIT_GO_ON)
+			return code;
+	}
+	return EXIT_GO_ON;
+}
+
+static int start_eal(struct program *program)
+{
+	struct eal_request request = {
+		.boot = &program->boot,
+		.instance = program->options.instance,
+		.hugepages = program->hugepages,
+		.dpdk_log = program->options.dpdk_log,
+		.memory_mb = program->hugepages ? program->boot.memory_mb : eal_args_memory_mb(&program->boot),
+	};
+	struct eal_args_error error;
+	struct eal_args args;
+
+	if (sched_getaffinity(0, sizeof(request.cpus), &request.cpus) < 0)
+		return fail(EXIT_CODE_INTERNAL, "cpus", strerror(errno));
+	if (eal_args_build(&request, &args, &error) < 0)
+		return fail(EXIT_CODE_USAGE, "cpus", error.text);
+	if (args.warning[0] != 0)
+		log_event(LOG_LEVEL_WARNING, "cpus", "%s", args.warning);
+	if (eal_start(&args, &error) < 0)
+		return fail(EXIT_CODE_ENVIRONMENT, "dpdk", error.text);
+	return EXIT_GO_ON;
+}
+
+static int open_ports(struct program *program)
+{
+	const struct sl_boot *boot = &program->boot;
+	struct port_error error;
+
+	if (port_set_init(&program->ports, program->plan, boot->port_count, boot->worker_count, &error) < 0)
+		return fail(EXIT_CODE_ENVIRONMENT, "memory", error.text);
+	for (unsigned int p = 0; p < boot->port_count; p++) {
+		const struct port *port = &program->ports.port[p];
+		const __u8 *mac = port->shared.mac;
+
+		if (port_open(&program->ports, &boot->port[p], &program->plan[p], &error) < 0)
+			return fail(EXIT_CODE_ENVIRONMENT, "port", error.text);
+		log_event(LOG_LEVEL_INFO, "port-up", "\"%s\" (%s) is up: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u, %u queues",
+			  port->name, boot->port[p].device, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+			  port->shared.mtu, boot->worker_count);
+	}
+	return EXIT_GO_ON;
+}
+
+static void drop_in_eal_thread(void *arg)
+{
+	(void)arg;
+	privilege_drop_thread();
+}
+
+static int drop_privileges(struct program *program)
+{
+	const struct privilege_account *account = &program->account;
+
+	if (privilege_drop(account) < 0)
+		return fail(EXIT_CODE_INTERNAL, "privileges", strerror(errno));
+	rte_eal_alarm_set(1, drop_in_eal_thread, NULL); /* runs in the EAL's own thread */
+	if (account->exists)
+		log_event(LOG_LEVEL_INFO, "privileges", "running as \"%s\" (uid %u) without capabilities", account->name,
+			  account->uid);
+	else
+		log_event(LOG_LEVEL_WARNING, "privileges",
+			  "there is no account \"%s\": uid %u is kept, capabilities are given up; useradd --system --no-create-home "
+			  "%s makes one",
+			  account->name[0] ? account->name : "sluice", geteuid(), account->name[0] ? account->name : "sluice");
+	return EXIT_GO_ON;
+}
+
+static void *hugepage_alloc(void *ctx, size_t size, size_t align)
+{
+	(void)ctx;
+	return rte_zmalloc("snapshot", size, (unsigned int)align);
+}
+
+static void hugepage_free(void *ctx, void *memory)
+{
+	(void)ctx;
+	rte_free(memory);
+}
+
+static int run_manager(struct program *program)
+{
+	static const struct dp_allocator hugepages = {.alloc = hugepage_alloc, .free = hugepage_free};
+	const struct manager_config config = {
+		.instance = &program->instance,
+		.boot = &program->boot,
+		.ports = &program->ports,
+		.allocator = program->hugepages ? &hugepages : &dp_allocator_malloc,
+		.shm = program->shm,
+		.owner = program->owner,
+		.signal_fd = program->signal_fd,
+		.drop_thread = privilege_drop_thread,
+	};
+	const int err = manager_run(&config);
+
+	if (err < 0)
+		return fail(EXIT_CODE_INTERNAL, "manager", strerror(-err));
+	port_set_stop(&program->ports);
+	instance_close(&program->instance);
+	log_event(LOG_LEVEL_INFO, "stopped", "stopped");
+	return EXIT_CODE_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static int (*const steps[])(struct program *program) = {
+		prepare_process, enter_instance, attach_shm,      check_machine, await_steering,
+		start_eal,       open_ports,     drop_privileges, run_manager,
+	};
+	struct program *program = calloc(1, sizeof(*program));
+	struct options_error error;
+	int code = EXIT_GO_ON;
+
+	if (!program)
+		return EXIT_CODE_INTERNAL;
+	if (options_parse(argc, argv, sl_runtime_dir(), &program->options, &error) < 0) {
+		fprintf(stderr, "sluice-dp: %s\n", error.text);
+		return EXIT_CODE_USAGE;
+	}
+	if (program->options.help)
+		options_print_help(stdout);
+	if (program->options.version)
+		puts("sluice-dp " SLUICE_VERSION);
+	if (program->options.help || program->options.version)
+		return EXIT_CODE_OK;
+	log_setup(program->options.log_format, program->options.log_level);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && code == EXIT_GO_ON; i++)
+		code = steps[i](program);
+	/* Not exit(): DPDK's destructors would close devices, and with them try to detach sluiced's program. */
+	fflush(NULL);
+	_exit(code);
+}

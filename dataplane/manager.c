@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The loop and its timetable. Removal of what workers may still use has three named steps:
+ * manager_publish() unlinks the old root, manager_retire() waits for its grace period, and
+ * manager_free_root() frees it: after the period no worker can hold the old root, because each reported
+ * a quiescent state (or slept, offline) after the new one was in place, and none keeps a pointer over
+ * a quiescent state.
+ */
+#include "dataplane/manager.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dataplane/device.h"
+#include "dataplane/feed.h"
+#include "dataplane/log.h"
+#include "dataplane/snapshot_layout.h"
+#include "dataplane/stats.h"
+#include "dataplane/watchdog.h"
+
+enum {
+	MANAGER_RETIRED_MAX = 64,     /* roots in their grace period: with more, no further record is taken */
+	MANAGER_RECORD_BUDGET = 1024, /* records a tick */
+	MANAGER_COUNTER_BUDGET = 65536, /* service and backend counters a copy */
+	MANAGER_TICK_BUSY_MS = 1,
+	MANAGER_TICK_IDLE_MS = 3,
+	MANAGER_BUSY_MS = 200,        /* after the last record: ticks stay short */
+	MANAGER_REPORT_MS = 100,      /* heartbeat, statistics, progress */
+	MANAGER_LOOK_MS = 50,         /* for a new file, and at the device's socket */
+	MANAGER_STOP_MS = 1000,       /* for workers to end */
+};
+
+/* A root that some worker may still use. */
+struct manager_retired {
+	struct worker_root *root;
+	uint64_t token;
+	uint64_t generation, tables; /* of the root that replaced it; 0: nothing to report */
+	bool counters;               /* the counter arrays changed with it */
+	bool keep;                   /* its snapshot lives on in the root that replaced it */
+};
+
+struct manager {
+	const struct manager_config *config;
+	unsigned int workers;
+	struct worker *worker;
+	struct worker_shared *shared;
+	struct worker_root *root; /* published */
+	struct manager_retired retired[MANAGER_RETIRED_MAX];
+	unsigned int retired_first, retired_count;
+	struct shm *shm;          /* NULL: none, sluiced is between two files */
+	struct feed *feed;
+	int refused;              /* last error of attaching a new file: said once */
+	int image_error;
+	struct stats stats;
+	struct watchdog watchdog;
+	struct device device;
+	uint64_t active_ns, report_ns, look_ns;
+	unsigned int workers_well;
+	bool applied_any;
+};
+
+static uint64_t manager_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static struct sl_shm_live *manager_live(const struct manager *manager)
+{
+	return manager->shm ? shm_live(manager->shm) : NULL;
+}
+
+/* ---- roots -------------------------------------------------------------------------------------------- */
+
+/* Unlinks: makes `snapshot` (NULL: the same as now) and the current counters what workers use. */
+static int manager_publish(struct manager *manager, struct snapshot *snapshot, bool counters)
+{
+	struct worker_root *old = manager->root, *root;
+	struct manager_retired *retired;
+
+	if (manager->retired_count == MANAGER_RETIRED_MAX)
+		return -EBUSY;
+	root = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*root), 64));
+	if (!root)
+		return -ENOMEM;
+	root->snapshot = snapshot ? snapshot : old->snapshot;
+	memcpy(root->counters, manager->stats.now, sizeof(root->counters));
+	manager->root = root;
+	/* release: everything the root leads to is visible before the root is (pairs with worker_loop) */
+	atomic_store_explicit(&manager->shared->root, root, memory_order_release);
+	retired = &manager->retired[(manager->retired_first + manager->retired_count++) % MANAGER_RETIRED_MAX];
+	*retired = (struct manager_retired){
+		.root = old,
+		.token = rte_rcu_qsbr_start(manager->shared->qsbr),
+		.generation = snapshot ? snapshot_generation(snapshot) : 0,
+		.tables = snapshot ? snapshot_tables_checksum(snapshot) : 0,
+		.counters = counters,
+		.keep = snapshot == NULL,
+	};
+	return 0;
+}
+
+static void manager_free_root(struct worker_root *root, bool keep_snapshot)
+{
+	if (!keep_snapshot && root->snapshot != &snapshot_empty)
+		snapshot_free((struct snapshot *)(uintptr_t)root->snapshot);
+	free(root);
+}
+
+static void manager_report_applied(struct manager *manager, const struct manager_retired *retired)
+{
+	struct sl_shm_live *live = manager_live(manager);
+
+	if (live) {
+		__atomic_store_n(&live->data_tables, retired->tables, __ATOMIC_RELAXED);
+		__atomic_store_n(&live->data_generation, retired->generation, __ATOMIC_RELEASE);
+	}
+	if (manager->feed)
+		feed_applied(manager->feed, retired->generation, retired->tables);
+	if (!manager->applied_any)
+		log_event(LOG_LEVEL_INFO, "forwarding", "%u workers forward by generation %llu", manager->workers,
+			  (unsigned long long)retired->generation);
+	else
+		log_event(LOG_LEVEL_DEBUG, "applied", "all workers forward by generation %llu",
+			  (unsigned long long)retired->generation);
+	manager->applied_any = true;
+}
+
+/* Waits without waiting: frees what no worker can use any more, and says what all of them use now. */
+static void manager_retire(struct manager *manager)
+{
+	while (manager->retired_count > 0) {
+		struct manager_retired *retired = &manager->retired[manager->retired_first];
+
+		if (rte_rcu_qsbr_check(manager->shared->qsbr, retired->token, false) != 1)
+			return;
+		if (retired->counters)
+			stats_replaced(&manager->stats);
+		if (retired->generation != 0)
+			manager_report_applied(manager, retired);
+		manager_free_root(retired->root, retired->keep);
+		manager->retired_first = (manager->retired_first + 1) % MANAGER_RETIRED_MAX;
+		manager->retired_count--;
+	}
+}
+
+/* ---- the shared file ---------------------------------------------------------------------------------- */
+
+static struct sl_hello manager_hello(const struct manager *manager)
+{
+	const struct port_set *ports = manager->config->ports;
+	struct sl_hello hello = {
+		.pid = (uint64_t)getpid(),
+		.generation = snapshot_generation(manager->root->snapshot),
+		.workers = manager->workers,
+		.abi_minor = SL_ABI_MINOR,
+		.ports = (uint16_t)ports->count,
+	};
+
+	for (unsigned int p = 0; p < ports->count && p < RTE_DIM(hello.port); p++)
+		hello.port[p] = ports->port[p].shared;
+	return hello;
+}
+
+/* Reads back what a sluice-dp before us applied, so that we forward before sluiced says anything. */
+static void manager_restore(struct manager *manager, bool counters)
+{
+	struct snapshot *snapshot = NULL;
+	const int err = feed_restore(manager->feed, &snapshot);
+
+	if (err == 0)
+		log_event(LOG_LEVEL_INFO, "restored", "generation %llu read back from \"%s/%s\"",
+			  (unsigned long long)snapshot_generation(snapshot), manager->config->instance->dir, SL_SHM_FILE);
+	else if (err != -ENOENT)
+		log_event(LOG_LEVEL_WARNING, "restore", "the image in \"%s/%s\" is of no use (%s): waiting for sluiced",
+			  manager->config->instance->dir, SL_SHM_FILE, strerror(-err));
+	if ((snapshot || counters) && manager_publish(manager, snapshot, counters) < 0) {
+		snapshot_free(snapshot);
+		log_event(LOG_LEVEL_ERROR, "memory", "no memory to publish a generation");
+	}
+}
+
+/* Goes over to `shm`. Returns 0, or -errno: nothing changed and `shm` is still the caller's. */
+static int manager_attach(struct manager *manager, struct shm *shm)
+{
+	const struct feed_config config = {
+		.base = shm_base(shm),
+		.header = shm_header(shm),
+		.allocator = manager->config->allocator,
+		.hello = manager_hello(manager),
+	};
+	struct sl_shm_live *live = shm_live(shm);
+	struct feed *feed;
+	struct timespec now;
+	int err, counters;
+
+	if (manager->retired_count == MANAGER_RETIRED_MAX)
+		return -EBUSY;
+	err = feed_create(&config, &feed);
+	if (err < 0)
+		return err;
+	counters = stats_attach(&manager->stats, shm_base(shm), shm_header(shm));
+	if (counters < 0) {
+		feed_destroy(feed);
+		return counters;
+	}
+	feed_destroy(manager->feed);
+	shm_close(manager->shm);
+	manager->feed = feed;
+	manager->shm = shm;
+	clock_gettime(CLOCK_REALTIME, &now);
+	__atomic_store_n(&live->data_pid, (uint64_t)getpid(), __ATOMIC_RELAXED);
+	__atomic_store_n(&live->data_started_ns, (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec,
+			 __ATOMIC_RELAXED);
+	manager_restore(manager, counters == 1);
+	return 0;
+}
+
+/* A new file of that name is a new sluiced: its word counts from now on. Until it is sound we go on as we are. */
+static void manager_look_for_file(struct manager *manager)
+{
+	struct shm *shm = NULL;
+	struct shm_error error;
+	int err;
+
+	if (!shm_is_replaced(manager->shm, manager->config->instance->dir_fd))
+		return;
+	err = shm_open_at(manager->config->instance->dir_fd, manager->config->owner, &shm, &error);
+	if (err == 0) {
+		if (memcmp(&shm_header(shm)->boot, manager->config->boot, sizeof(*manager->config->boot)) != 0)
+			log_event(LOG_LEVEL_WARNING, "boot-differs",
+				  "the new configuration has other ports, workers or memory: applies when sluice-dp restarts");
+		err = manager_attach(manager, shm);
+		if (err == 0) {
+			manager->refused = 0;
+			log_event(LOG_LEVEL_INFO, "attached", "sluiced has a new \"%s/%s\": using it",
+				  manager->config->instance->dir, SL_SHM_FILE);
+			return;
+		}
+		shm_close(shm);
+		snprintf(error.text, sizeof(error.text), "%s", strerror(-err));
+	}
+	if (err != -ENOENT && err != -EBUSY && err != manager->refused)
+		log_event(LOG_LEVEL_ERROR, "shm-refused", "\"%s/%s\": %s; going on with the state of before",
+			  manager->config->instance->dir, SL_SHM_FILE, error.text);
+	if (err != -EBUSY)
+		manager->refused = err;
+}
+
+static const char *manager_reject_name(uint32_t reason)
+{
+	switch ((enum sl_reject_reason)reason) {
+	case SL_REJECT_NONE: return "none";
+	case SL_REJECT_SESSION: return "another session";
+	case SL_REJECT_SEQUENCE: return "not the next one";
+	case SL_REJECT_CHECKSUM: return "its checksum is wrong";
+	case SL_REJECT_TYPE: return "of unknown type";
+	case SL_REJECT_RANGE: return "out of range";
+	case SL_REJECT_REFERENCE: return "it names what does not exist";
+	case SL_REJECT_TABLE: return "its table is torn or wrong";
+	case SL_REJECT_MEMORY: return "no memory for it";
+	case SL_REJECT_COUNT: break;
+	}
+	return "unknown";
+}
+
+/* Takes what sluiced stated. Returns true when there was something. */
+static bool manager_feed(struct manager *manager, uint64_t now_ns)
+{
+	struct snapshot *snapshot;
+	struct sl_rejected rejected;
+
+	/* With no place for another root in its grace period, records wait in the ring. */
+	if (!manager->feed || manager->retired_count == MANAGER_RETIRED_MAX)
+		return false;
+	snapshot = feed_poll(manager->feed, now_ns, MANAGER_RECORD_BUDGET);
+	if (snapshot && manager_publish(manager, snapshot, false) < 0) {
+		snapshot_free(snapshot);
+		log_event(LOG_LEVEL_ERROR, "memory", "no memory to publish a generation");
+	}
+	rejected = feed_rejected(manager->feed);
+	if (rejected.reason != SL_REJECT_NONE)
+		log_event(LOG_LEVEL_WARNING, "rejected",
+			  "record %llu (type %u) refused, %s: generation %llu stays, asked sluiced to state all again",
+			  (unsigned long long)rejected.sequence, rejected.type, manager_reject_name(rejected.reason),
+			  (unsigned long long)rejected.generation);
+	if (feed_image_error(manager->feed) < 0 && manager->image_error == 0)
+		log_event(LOG_LEVEL_WARNING, "no-image",
+			  "the state does not fit the file's image region: a restart waits for sluiced before it forwards");
+	manager->image_error = feed_image_error(manager->feed);
+	return snapshot != NULL;
+}
+
+/* ---- reports ------------------------------------------------------------------------------------------ */
+
+static void manager_check_workers(struct manager *manager, uint64_t now_ns)
+{
+	uint64_t polls[SL_WORKERS_MAX];
+
+	for (unsigned int w = 0; w < manager->workers; w++)
+		polls[w] = __atomic_load_n(&manager->worker[w].stats.polls, __ATOMIC_RELAXED);
+	manager->workers_well = watchdog_tick(&manager->watchdog, now_ns, polls);
+	for (unsigned int w = 0; w < manager->workers; w++) {
+		if (manager->watchdog.stuck[w] && !manager->stats.stuck[w])
+			log_event(LOG_LEVEL_ERROR, "worker-stuck", "worker %u made no progress for a second", w);
+		if (!manager->watchdog.stuck[w] && manager->stats.stuck[w])
+			log_event(LOG_LEVEL_INFO, "worker-well", "worker %u makes progress again", w);
+		manager->stats.stuck[w] = manager->watchdog.stuck[w];
+	}
+}
+
+static void manager_report(struct manager *manager, uint64_t now_ns)
+{
+	struct sl_shm_live *live = manager_live(manager);
+
+	manager_check_workers(manager, now_ns);
+	for (unsigned int w = 0; w < manager->workers; w++)
+		port_set_losses(manager->config->ports, w, &manager->stats.missed[w], &manager->stats.no_mbuf[w]);
+	stats_copy(&manager->stats, MANAGER_COUNTER_BUDGET);
+	if (!live)
+		return;
+	__atomic_store_n(&live->data_workers_alive, manager->workers_well, __ATOMIC_RELAXED);
+	__atomic_store_n(&live->data_beat_ns, now_ns, __ATOMIC_RELAXED);
+}
+
+/* One round of the timetable; returns how long to sleep. */
+static int manager_tick(struct manager *manager)
+{
+	const uint64_t now_ns = manager_now_ns();
+
+	if (manager_feed(manager, now_ns) || manager->retired_count > 0)
+		manager->active_ns = now_ns;
+	manager_retire(manager);
+	if (now_ns - manager->report_ns >= MANAGER_REPORT_MS * 1000000ull) {
+		manager->report_ns = now_ns;
+		manager_report(manager, now_ns);
+	}
+	if (now_ns - manager->look_ns >= MANAGER_LOOK_MS * 1000000ull) {
+		manager->look_ns = now_ns;
+		manager_look_for_file(manager);
+		device_tick(&manager->device, now_ns, manager->shm ? shm_header(manager->shm)->session : 0,
+			    manager->workers_well == manager->workers);
+	}
+	return now_ns - manager->active_ns < MANAGER_BUSY_MS * 1000000ull ? MANAGER_TICK_BUSY_MS : MANAGER_TICK_IDLE_MS;
+}
+
+/* ---- start and stop ----------------------------------------------------------------------------------- */
+
+static int manager_create_shared(struct manager *manager)
+{
+	const struct manager_config *config = manager->config;
+	const uint64_t hz = rte_get_tsc_hz();
+	struct worker_shared *shared;
+
+	shared = rte_zmalloc("shared", sizeof(*shared), 64);
+	manager->worker = rte_zmalloc("workers", sizeof(struct worker) * manager->workers, 64);
+	manager->root = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(struct worker_root), 64));
+	if (!shared || !manager->worker || !manager->root)
+		return -ENOMEM;
+	manager->shared = shared;
+	shared->qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(manager->workers), 64);
+	if (!shared->qsbr || rte_rcu_qsbr_init(shared->qsbr, manager->workers) != 0)
+		return -ENOMEM;
+	memset(manager->root, 0, sizeof(*manager->root));
+	manager->root->snapshot = &snapshot_empty;
+	atomic_init(&shared->root, manager->root);
+	atomic_init(&shared->stop, false);
+	shared->ports = config->ports;
+	for (unsigned int p = 0; p < config->ports->count; p++)
+		shared->port[p] = config->ports->port[p].shared;
+	shared->adaptive = config->boot->poll == SL_POLL_ADAPTIVE;
+	shared->cycles_per_ms = hz / 1000;
+	shared->ns_scale = (uint64_t)(((unsigned __int128)1000000000 << 32) / hz);
+	shared->on_start = config->drop_thread;
+	for (unsigned int w = 0; w < manager->workers; w++) {
+		manager->worker[w].shared = shared;
+		manager->worker[w].index = w;
+	}
+	return 0;
+}
+
+static int manager_start_workers(struct manager *manager)
+{
+	for (unsigned int w = 0; w < manager->workers; w++) {
+		const int err = rte_eal_remote_launch(worker_run, &manager->worker[w], w + 1);
+
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+/* A worker that hangs is left to the exit of the process. */
+static void manager_stop_workers(struct manager *manager)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	atomic_store_explicit(&manager->shared->stop, true, memory_order_relaxed);
+	for (unsigned int w = 0; w < manager->workers; w++)
+		for (int ms = 0; ms < MANAGER_STOP_MS && rte_eal_get_lcore_state(w + 1) == RUNNING; ms++)
+			nanosleep(&pause, NULL);
+}
+
+int manager_run(const struct manager_config *config)
+{
+	struct manager *manager = calloc(1, sizeof(*manager));
+	struct pollfd signals = {.fd = config->signal_fd, .events = POLLIN};
+	int err;
+
+	if (!manager)
+		return -ENOMEM;
+	manager->config = config;
+	manager->workers = manager->workers_well = config->boot->worker_count;
+	err = manager_create_shared(manager);
+	if (err < 0)
+		return err;
+	stats_init(&manager->stats, config->allocator, manager->worker, manager->workers);
+	watchdog_init(&manager->watchdog, manager->workers);
+	if (device_init(&manager->device, config->instance->dir, config->owner) < 0)
+		log_event(LOG_LEVEL_WARNING, "device-path",
+			  "\"%s/%s\" is longer than a socket's path can be: no device for VIP addresses",
+			  config->instance->dir, SL_DATAPLANE_SOCKET);
+	err = manager_attach(manager, config->shm); /* before the workers: their first packet finds the image */
+	if (err < 0)
+		return err;
+	err = manager_start_workers(manager);
+	if (err < 0)
+		return err;
+	while (poll(&signals, 1, manager_tick(manager)) <= 0)
+		;
+	log_event(LOG_LEVEL_INFO, "stopping", "asked to stop");
+	manager_stop_workers(manager);
+	manager_report(manager, manager_now_ns());
+	device_fini(&manager->device);
+	return 0;
+}

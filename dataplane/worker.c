@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The polling loop and the forwarding core's stages over a burst. No lock, no allocation, no log line,
+ * and no system call but the sleep of adaptive polling (drivers make their own).
+ */
+#include "dataplane/worker.h"
+
+#include <rte_cycles.h>
+#include <rte_ether.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "dataplane/env.h"
+
+enum {
+	WORKER_PREFETCH_AHEAD = 4,
+	WORKER_SEND_RETRIES = 4,     /* a full ring drains meanwhile or the frames are dropped and counted */
+	WORKER_SLEEP_MIN_NS = 25000,
+	WORKER_SLEEP_MAX_NS = 200000,
+	WORKER_IDLE_MS = 1,          /* polls without a packet for so long: sleep */
+};
+
+enum worker_state { WORKER_STATE_ABSENT = 0, WORKER_STATE_POLLING = 1, WORKER_STATE_SLEEPING = 2 };
+
+struct worker_packet {
+	struct sl_packet pkt;
+	struct rte_mbuf *mbuf;
+	uint32_t received_len;
+};
+
+/* Packets of one burst that leave by one port. */
+struct worker_send {
+	uint16_t count;
+	uint16_t packet[SL_BURST_MAX]; /* indexes in the burst */
+	struct rte_mbuf *mbuf[SL_BURST_MAX];
+};
+
+/* The worker's working memory: on its stack, so in no other core's cache. */
+struct worker_burst {
+	struct worker_packet packet[SL_BURST_MAX];
+	enum sl_verdict verdict[SL_BURST_MAX];
+	uint16_t count;
+	struct worker_send send[SL_PORTS_MAX];
+	struct rte_mbuf *freed[SL_BURST_MAX]; /* what does not leave; every packet ends there or at a port */
+	uint16_t freed_count;
+};
+
+/* The seam's buffer function (env.h of the core): grows into the mbuf's headroom, cuts at its end. */
+SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
+{
+	struct rte_mbuf *mbuf = container_of(pkt, struct worker_packet, pkt)->mbuf;
+	uint32_t len;
+
+	(void)env;
+	if (pkt->plan.grow > 0 && rte_pktmbuf_prepend(mbuf, pkt->plan.grow) == NULL)
+		return -1;
+	len = rte_pktmbuf_pkt_len(mbuf);
+	/* Padding is cut off the last segment; where it spans more, the chain becomes one buffer first. */
+	if (len > pkt->plan.frame_len && len - pkt->plan.frame_len > rte_pktmbuf_lastseg(mbuf)->data_len &&
+	    rte_pktmbuf_linearize(mbuf) != 0)
+		goto undo;
+	if (len > pkt->plan.frame_len && rte_pktmbuf_trim(mbuf, (uint16_t)(len - pkt->plan.frame_len)) != 0)
+		goto undo;
+	pkt->data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	pkt->end = pkt->data + rte_pktmbuf_data_len(mbuf);
+	pkt->frame_len = rte_pktmbuf_pkt_len(mbuf);
+	return 0;
+undo:
+	rte_pktmbuf_adj(mbuf, pkt->plan.grow);
+	return -1;
+}
+
+#include "sluice/core/forward.h"
+
+/* Takes the received frames in: where they are, and what the NIC already found out. */
+static inline void worker_take(struct worker_burst *burst, struct rte_mbuf **mbufs, uint16_t count, uint16_t port)
+{
+	burst->count = count;
+	for (uint16_t i = 0; i < count; i++) {
+		struct worker_packet *packet = &burst->packet[i];
+		struct rte_mbuf *mbuf = mbufs[i];
+
+		if (i + WORKER_PREFETCH_AHEAD < count)
+			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + WORKER_PREFETCH_AHEAD], void *));
+		/* A tag the driver took off belongs to the frame: put it back (af_packet does that). */
+		if (unlikely(mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+			rte_vlan_insert(&mbuf);
+		packet->mbuf = mbuf;
+		packet->received_len = rte_pktmbuf_pkt_len(mbuf);
+		packet->pkt.data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+		packet->pkt.end = packet->pkt.data + rte_pktmbuf_data_len(mbuf);
+		packet->pkt.frame_len = packet->received_len;
+		packet->pkt.port = port;
+		packet->pkt.flags = (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD
+					    ? SL_PKT_IP_CSUM_OK
+					    : 0;
+		mbuf->ol_flags = 0;
+		burst->verdict[i] = SL_VERDICT_FORWARD;
+	}
+}
+
+/* The stages of forward.h up to the plan, one loop a stage that waits for memory. */
+static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
+{
+	enum sl_verdict *verdict = burst->verdict;
+
+	for (uint16_t i = 0; i < burst->count; i++) {
+		struct sl_packet *pkt = &burst->packet[i].pkt;
+
+		verdict[i] = sl_parse(pkt);
+		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
+			verdict[i] = sl_lookup(env, pkt);
+		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
+			verdict[i] = sl_select_row(env, pkt);
+		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
+			rte_prefetch0(&env_pool_of(pkt->pool)->current[pkt->row]);
+	}
+	for (uint16_t i = 0; i < burst->count; i++)
+		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD)) {
+			verdict[i] = sl_select_backend(env, &burst->packet[i].pkt);
+			if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
+				rte_prefetch0(burst->packet[i].pkt.backend);
+		}
+	for (uint16_t i = 0; i < burst->count; i++) {
+		struct sl_packet *pkt = &burst->packet[i].pkt;
+
+		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
+			verdict[i] = sl_select_neighbor(env, pkt);
+		verdict[i] = sl_plan(env, pkt, verdict[i]);
+	}
+}
+
+/* Carries the plans out and sorts the frames by the port they leave by; the others are to be freed. */
+static inline void worker_write(struct sl_env *env, const struct port_set *ports, struct worker_burst *burst)
+{
+	for (uint16_t i = 0; i < burst->count; i++) {
+		struct worker_packet *packet = &burst->packet[i];
+		struct sl_packet *pkt = &packet->pkt;
+		struct worker_send *send;
+
+		if (sl_likely(sl_forward_leaves(burst->verdict[i]))) {
+			if (sl_unlikely(sl_room(env, pkt)) || sl_unlikely(sl_write(pkt)) ||
+			    (sl_unlikely(packet->mbuf->nb_segs > 1) && !ports->port[pkt->out_port].multi_segment &&
+			     rte_pktmbuf_linearize(packet->mbuf) != 0))
+				burst->verdict[i] = SL_VERDICT_DROP_NO_ROOM;
+		}
+		if (sl_unlikely(!sl_forward_leaves(burst->verdict[i]))) {
+			/* to_kernel too: the port has shown the kernel its own copy (af_packet) */
+			burst->freed[burst->freed_count++] = packet->mbuf;
+			continue;
+		}
+		send = &burst->send[pkt->out_port];
+		send->packet[send->count] = i;
+		send->mbuf[send->count++] = packet->mbuf;
+	}
+}
+
+/* Hands the frames over; what a port does not take after some tries is dropped under its own verdict. */
+static inline void worker_send(struct worker *worker, struct worker_burst *burst)
+{
+	const struct port_set *ports = worker->shared->ports;
+	struct sl_worker_stats *stats = &worker->stats;
+
+	for (unsigned int p = 0; p < ports->count; p++) {
+		struct worker_send *send = &burst->send[p];
+		uint16_t sent = 0;
+
+		if (send->count == 0)
+			continue;
+		for (int i = 0; i < send->count; i++)
+			stats->tx_bytes += rte_pktmbuf_pkt_len(send->mbuf[i]);
+		for (int tries = 0; sent < send->count && tries <= WORKER_SEND_RETRIES; tries++)
+			sent += port_send(&ports->port[p].queue[worker->index], send->mbuf + sent,
+					  (uint16_t)(send->count - sent));
+		stats->tx_packets += sent;
+		for (uint16_t i = sent; sl_unlikely(i < send->count); i++) {
+			stats->tx_full++;
+			stats->tx_bytes -= rte_pktmbuf_pkt_len(send->mbuf[i]);
+			burst->verdict[send->packet[i]] = SL_VERDICT_DROP_TX_FULL;
+			burst->freed[burst->freed_count++] = send->mbuf[i];
+		}
+		send->count = 0;
+	}
+	rte_pktmbuf_free_bulk(burst->freed, burst->freed_count);
+	burst->freed_count = 0;
+}
+
+static inline void worker_count(struct sl_env *env, struct worker_burst *burst)
+{
+	struct sl_worker_stats *stats = env->stats;
+
+	stats->rx_packets += burst->count;
+	for (uint16_t i = 0; i < burst->count; i++) {
+		struct worker_packet *packet = &burst->packet[i];
+
+		stats->rx_bytes += packet->received_len;
+		packet->pkt.frame_len = packet->received_len; /* counters are of the frames as they came */
+		sl_env_count(env, &packet->pkt, burst->verdict[i]);
+	}
+}
+
+/* Points the env at what is published now. */
+static inline void worker_look_up_root(struct worker *worker, struct sl_env *env, const struct worker_root *root)
+{
+	const struct worker_counters *counters = &root->counters[worker->index];
+
+	env->snapshot = root->snapshot;
+	env->service_count = counters->service_count;
+	env->backend_count = counters->backend_count;
+	env->services = counters->services;
+	env->backends = counters->backends;
+	if (worker->stats.snapshot_generation != root->snapshot->generation)
+		worker->stats.snapshot_generation = root->snapshot->generation;
+}
+
+/* One round over all ports; returns the packets found. */
+static inline unsigned int worker_poll(struct worker *worker, struct sl_env *env, struct worker_burst *burst)
+{
+	const struct port_set *ports = worker->shared->ports;
+	struct rte_mbuf *mbufs[SL_BURST_MAX];
+	unsigned int found = 0;
+
+	for (unsigned int p = 0; p < ports->count; p++) {
+		const uint16_t count = port_receive(&ports->port[p].queue[worker->index], mbufs, SL_BURST_MAX);
+
+		if (count == 0)
+			continue;
+		found += count;
+		worker_take(burst, mbufs, count, (uint16_t)p);
+		worker_decide(env, burst);
+		worker_write(env, ports, burst);
+		worker_send(worker, burst);
+		worker_count(env, burst);
+	}
+	return found;
+}
+
+/* Sleeps outside the read-side section, so that the manager need not wait for this worker. */
+static void worker_sleep(struct worker *worker, long *sleep_ns)
+{
+	struct rte_rcu_qsbr *qsbr = worker->shared->qsbr;
+	const struct timespec pause = {.tv_nsec = *sleep_ns};
+
+	rte_rcu_qsbr_thread_offline(qsbr, worker->index);
+	worker->stats.state = WORKER_STATE_SLEEPING;
+	nanosleep(&pause, NULL);
+	worker->stats.state = WORKER_STATE_POLLING;
+	rte_rcu_qsbr_thread_online(qsbr, worker->index);
+	if (*sleep_ns < WORKER_SLEEP_MAX_NS)
+		*sleep_ns *= 2;
+}
+
+static void worker_loop(struct worker *worker, struct sl_env *env, struct worker_burst *burst)
+{
+	struct worker_shared *shared = worker->shared;
+	struct sl_worker_stats *stats = &worker->stats;
+	uint64_t last = rte_rdtsc(), busy_until = last;
+	long sleep_ns = WORKER_SLEEP_MIN_NS;
+
+	while (!atomic_load_explicit(&shared->stop, memory_order_relaxed)) {
+		/* acquire: the snapshot's bytes are visible before its pointer (pairs with manager_publish) */
+		const struct worker_root *root = atomic_load_explicit(&shared->root, memory_order_acquire);
+		unsigned int found;
+		uint64_t now;
+
+		/* Every time: a new root may lie where the old one was. */
+		worker_look_up_root(worker, env, root);
+		found = worker_poll(worker, env, burst);
+		now = rte_rdtsc();
+		env->now_ns = (uint64_t)(((unsigned __int128)now * shared->ns_scale) >> 32);
+		stats->polls++;
+		stats->total_cycles += now - last;
+		if (found > 0) {
+			stats->busy_cycles += now - last;
+			busy_until = now;
+			sleep_ns = WORKER_SLEEP_MIN_NS;
+		} else {
+			stats->empty_polls++;
+		}
+		last = now;
+		/* Nothing of this round is referred to any more. */
+		rte_rcu_qsbr_quiescent(shared->qsbr, worker->index);
+		if (shared->adaptive && found == 0 && now - busy_until > WORKER_IDLE_MS * shared->cycles_per_ms)
+			worker_sleep(worker, &sleep_ns);
+	}
+}
+
+int worker_run(void *arg)
+{
+	struct worker *worker = arg;
+	struct worker_shared *shared = worker->shared;
+	struct worker_burst burst;
+	struct sl_env env = {
+		.snapshot = &snapshot_empty,
+		.ports = shared->port,
+		.port_count = shared->ports->count,
+		.stats = &worker->stats,
+	};
+
+	memset(&burst, 0, sizeof(burst));
+	shared->on_start();
+	prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps as long as asked, not 50 us more */
+	env.now_ns = (uint64_t)(((unsigned __int128)rte_rdtsc() * shared->ns_scale) >> 32);
+	rte_rcu_qsbr_thread_register(shared->qsbr, worker->index);
+	rte_rcu_qsbr_thread_online(shared->qsbr, worker->index);
+	worker->stats.cpu = rte_lcore_to_cpu_id((int)rte_lcore_id()) < 0
+				    ? 0
+				    : (uint32_t)rte_lcore_to_cpu_id((int)rte_lcore_id());
+	worker->stats.state = WORKER_STATE_POLLING;
+	worker_loop(worker, &env, &burst);
+	rte_rcu_qsbr_thread_offline(shared->qsbr, worker->index);
+	rte_rcu_qsbr_thread_unregister(shared->qsbr, worker->index);
+	worker->stats.state = WORKER_STATE_ABSENT;
+	return 0;
+}
