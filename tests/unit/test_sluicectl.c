@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sluicectl: the real program against the real API of an invented balancer. */
+#include "controlplane/api.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "tests/support/api_fixture.h"
+
+enum { ARGUMENTS_MAX = 12, OUTPUT_MAX = 65536 };
+
+struct live {
+	struct api_fixture fixture;
+	uv_loop_t loop;
+	uv_async_t stop;
+	struct api *api;
+	char dir[64];
+	char instance[96];
+	pthread_t thread;
+	char out[OUTPUT_MAX], err[OUTPUT_MAX];
+};
+
+static void on_stop(uv_async_t *async)
+{
+	struct live *live = async->data;
+
+	api_destroy(live->api);
+	uv_close((uv_handle_t *)async, NULL);
+}
+
+static void *run_loop(void *arg)
+{
+	uv_run(arg, UV_RUN_DEFAULT);
+	return NULL;
+}
+
+static int setup(void **state)
+{
+	struct live *live = calloc(1, sizeof(*live));
+	struct api_source source;
+	char path[128];
+
+	if (live == NULL)
+		return -1;
+	api_fixture_init(&live->fixture);
+	source = api_fixture_source(&live->fixture);
+	strcpy(live->dir, "/tmp/sluicectl-XXXXXX");
+	if (mkdtemp(live->dir) == NULL)
+		return -1;
+	snprintf(live->instance, sizeof(live->instance), "%s/test", live->dir);
+	snprintf(path, sizeof(path), "%s/api.sock", live->instance);
+	if (mkdir(live->instance, 0750) < 0 || uv_loop_init(&live->loop) != 0 ||
+	    uv_async_init(&live->loop, &live->stop, on_stop) != 0 ||
+	    api_create(&live->loop, path, &source, &live->api) != 0)
+		return -1;
+	live->stop.data = live;
+	*state = live;
+	return pthread_create(&live->thread, NULL, run_loop, &live->loop);
+}
+
+static int teardown(void **state)
+{
+	struct live *live = *state;
+	int err;
+
+	uv_async_send(&live->stop);
+	pthread_join(live->thread, NULL);
+	err = uv_loop_close(&live->loop);
+	rmdir(live->instance);
+	rmdir(live->dir);
+	free(live);
+	return err;
+}
+
+static void read_back(const char *path, char *text)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t len = fd >= 0 ? read(fd, text, OUTPUT_MAX - 1) : 0;
+
+	text[len > 0 ? len : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+	unlink(path);
+}
+
+/* Runs sluicectl with what follows, up to NULL; its output is in live->out and live->err. */
+static int ctl(struct live *live, ...)
+{
+	const char *argv[ARGUMENTS_MAX + 6] = {getenv("SLUICECTL"), "--runtime-dir", live->dir, "--instance", "test"};
+	char out[96], err[96];
+	int argc = 5;
+	int status;
+	va_list args;
+	pid_t pid;
+
+	assert_non_null(argv[0]);
+	va_start(args, live);
+	while (argc < ARGUMENTS_MAX + 5 && (argv[argc] = va_arg(args, const char *)) != NULL)
+		argc++;
+	va_end(args);
+	snprintf(out, sizeof(out), "%s/out", live->dir);
+	snprintf(err, sizeof(err), "%s/err", live->dir);
+	pid = fork();
+	if (pid == 0) {
+		dup2(open(out, O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
+		dup2(open(err, O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
+		execv(argv[0], (char **)(uintptr_t)argv);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	read_back(out, live->out);
+	read_back(err, live->err);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void expect_first_line(const char *text, const char *line)
+{
+	const size_t len = strcspn(text, "\n");
+
+	assert_int_equal(len, strlen(line));
+	assert_memory_equal(text, line, len);
+}
+
+static void the_first_line_of_status_is_the_verdict(void **state)
+{
+	struct live *live = *state;
+
+	assert_int_equal(ctl(live, "status", NULL), 0);
+	expect_first_line(live->out, "ok: 2 services forward to 5 of 5 backends");
+	live->fixture.services[0].serving = live->fixture.services[1].serving = 0;
+	assert_int_equal(ctl(live, "status", NULL), 0);
+	expect_first_line(live->out, "down: 0 of 2 services forward: no backend of 5 is up");
+}
+
+static void tables_are_aligned_and_keep_their_columns(void **state)
+{
+	static const struct {
+		const char *noun, *table;
+	} rows[] = {
+		{"services", "SERVICE  LISTEN             POOL  MODE  HASH    SERVING  ANNOUNCED  PACKETS  BYTES\n"
+			     "www      tcp/192.0.2.10:80  web   l2    5tuple      3/3  yes           1000  64000\n"
+			     "mail     tcp/192.0.2.11:80  smtp  ipip  5tuple      2/2  yes           1000  64000\n"},
+		{"workers", "WORKER  CPU  STATE    BUSY%  RECEIVED  SENT  MISSED  NO-MBUF  TX-FULL  GENERATION\n"
+			    "     0    1  polling   25.0      1007  1000       0        0        0           9\n"
+			    "     1    2  polling   25.0      1007  1000       0        0        0           9\n"},
+	};
+	struct live *live = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(ctl(live, "show", rows[i].noun, NULL), 0);
+		assert_string_equal(live->out, rows[i].table);
+	}
+	for (int i = 0; i < FIXTURE_BACKENDS; i++)
+		live->fixture.backends[i].since_s = 0; /* else the column's width would depend on the clock */
+	assert_int_equal(ctl(live, "show", "backends", NULL), 0);
+	expect_first_line(live->out, "POOL  BACKEND  ADDRESS   WEIGHT  STATE  HEALTH  SINCE  CHECK-MS  SHARE%  PACKETS"
+				     "  BYTES  REASON");
+	assert_int_equal(ctl(live, "show", "stats", NULL), 0);
+	assert_non_null(strstr(live->out, "total    received        2014  128896\n"));
+	assert_non_null(strstr(live->out, "backend  smtp/shared      333   21312\n"));
+	assert_int_equal(ctl(live, "show", "datapath", NULL), 0);
+	assert_non_null(strstr(live->out, "key fingerprint  0000000000001234\n"));
+	assert_non_null(strstr(live->out, "sluice-dp        pid 4711, started 2023-11-14T22:13:20Z\n"));
+	assert_non_null(strstr(live->out, "up0   af_xdp  eth1         2\n"));
+	assert_non_null(strstr(live->out, "web   65537      3/3  000000000000feed\n"));
+}
+
+static void moving_verdicts_are_those_that_count_now(void **state)
+{
+	struct live *live = *state;
+	int packets, per_second;
+
+	assert_int_equal(ctl(live, "show", "verdicts", NULL), 0);
+	assert_non_null(strstr(live->out, "\nto_kernel"));
+	assert_int_equal(sscanf(strstr(live->out, "\nto_kernel"), " to_kernel %d\n", &packets), 1);
+	assert_int_equal(packets, 14);
+	live->fixture.moving = true;
+	assert_int_equal(ctl(live, "show", "verdicts", "--moving", NULL), 0);
+	assert_null(strstr(live->out, "to_kernel"));
+	assert_int_equal(sscanf(live->out, "VERDICT PACKETS/S PACKETS forward %d %d", &per_second, &packets), 2);
+	assert_in_range(per_second, 500, 1000); /* 1000 between two looks that are a second or more apart */
+	assert_int_equal(packets, 3000);
+}
+
+static void json_is_what_the_api_says(void **state)
+{
+	static const char *const nouns[] = {"services", "backends", "stats", "verdicts", "workers", "datapath"};
+	struct live *live = *state;
+
+	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
+		json_t *answer;
+
+		assert_int_equal(ctl(live, "show", nouns[i], "--json", NULL), 0);
+		answer = json_loads(live->out, 0, NULL);
+		assert_true(json_is_object(answer));
+		json_decref(answer);
+	}
+	assert_int_equal(ctl(live, "drain", "absent", "--json", NULL), 1);
+	assert_non_null(strstr(live->out, "\"remedy\""));
+}
+
+static void drain_and_ready_act_on_one_backend(void **state)
+{
+	struct live *live = *state;
+
+	assert_int_equal(ctl(live, "drain", "web1", "--why", "new disk", NULL), 0);
+	assert_string_equal(live->out, "web1: drain\n");
+	assert_non_null(strstr(live->fixture.told, "drain web/web1 by "));
+	assert_non_null(strstr(live->fixture.told, ": new disk"));
+	assert_int_equal(ctl(live, "drain", "--pool", "smtp", "shared", NULL), 0);
+	assert_non_null(strstr(live->fixture.told, "drain smtp/shared by "));
+	assert_int_equal(ctl(live, "undrain", "web1", NULL), 0);
+	assert_non_null(strstr(live->fixture.told, "ready web/web1 by "));
+	assert_int_equal(ctl(live, "ready", "shared", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: backend shared is in several pools: web, smtp: name one of them: "
+				       "--pool POOL\n");
+	assert_int_equal(ctl(live, "drain", "a/b c", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: no backend a/b c: sluicectl show backends lists them\n");
+}
+
+static void a_refused_reload_shows_why(void **state)
+{
+	struct live *live = *state;
+
+	assert_int_equal(ctl(live, "reload", NULL), 0);
+	assert_string_equal(live->out, "reloaded: generation 9\n");
+	live->fixture.reload_result = -EINVAL;
+	assert_int_equal(ctl(live, "reload", NULL), 1);
+	assert_non_null(strstr(live->err, "sluice.yaml:3:1: unknown key"));
+}
+
+static void wrong_use_is_refused_in_one_line(void **state)
+{
+	static const char *const lines[][3] = {
+		{"frobnicate", NULL, NULL}, {"show", NULL, NULL},  {"show", "nothing", NULL}, {"drain", NULL, NULL},
+		{"status", "now", NULL},    {"drain", "a", "b"},   {"status", "--pool", "web"}, {"show", "stats", "--moving"},
+		{"--nonsense", NULL, NULL}, {NULL, NULL, NULL},
+	};
+	struct live *live = *state;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		assert_int_equal(ctl(live, lines[i][0], lines[i][1], lines[i][2], NULL), 1);
+		assert_string_equal(live->out, "");
+		assert_ptr_equal(strchr(live->err, '\n'), live->err + strlen(live->err) - 1);
+	}
+}
+
+static void a_sluiced_that_is_not_there_is_not_reached(void **state)
+{
+	struct live *live = *state;
+
+	assert_int_equal(ctl(live, "--instance", "absent", "status", NULL), 2);
+	assert_string_equal(live->out, "");
+	assert_non_null(strstr(live->err, "no sluiced at "));
+	assert_non_null(strstr(live->err, "start it, or name its instance"));
+	assert_int_equal(ctl(live, "--instance", "../test", "status", NULL), 1);
+}
+
+static void a_new_key_is_never_written_over_another(void **state)
+{
+	struct live *live = *state;
+	struct stat st;
+	char path[128];
+	char first[64], second[64];
+
+	snprintf(path, sizeof(path), "%s/hash.key", live->dir);
+	assert_int_equal(ctl(live, "--instance", "absent", "key", "new", path, NULL), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(st.st_size, 33);
+	assert_int_equal(ctl(live, "key", "new", path, NULL), 1);
+	assert_non_null(strstr(live->err, "not overwritten"));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ctl(live, "key", "new", NULL), 0);
+	snprintf(first, sizeof(first), "%.40s", live->out);
+	assert_int_equal(strspn(first, "0123456789abcdef"), 32);
+	assert_int_equal(ctl(live, "key", "new", "-", NULL), 0);
+	snprintf(second, sizeof(second), "%.40s", live->out);
+	assert_string_not_equal(first, second);
+}
+
+/* "  show verdicts [--moving]" and ".B show verdicts \fR[…" name the same command. */
+static size_t collect_commands(const char *text, const char *begin, const char *end, const char *mark, char names[][64])
+{
+	const char *line = strstr(text, begin);
+	const char *stop = line != NULL ? strstr(line + 1, end) : NULL;
+	size_t count = 0;
+
+	assert_non_null(line);
+	assert_non_null(stop);
+	for (; line != NULL && line < stop && count < 64; line = strchr(line + 1, '\n')) {
+		size_t len = 0;
+
+		if (strncmp(line + 1, mark, strlen(mark)) != 0)
+			continue;
+		line += 1 + strlen(mark);
+		if (*line == ' ')
+			continue; /* a text on its own line */
+		while ((line[len] >= 'a' && line[len] <= 'z') ||
+		       (line[len] == ' ' && line[len + 1] >= 'a' && line[len + 1] <= 'z'))
+			len++;
+		if (len == 0)
+			continue; /* an option */
+		assert_true(len < 64);
+		memcpy(names[count], line, len);
+		names[count++][len] = 0;
+	}
+	return count;
+}
+
+static void help_and_manual_list_the_same_commands(void **state)
+{
+	static char manual[OUTPUT_MAX];
+	struct live *live = *state;
+	char help_names[64][64], manual_names[64][64];
+	size_t helped, documented;
+	FILE *file = fopen(getenv("SLUICECTL_MANUAL"), "r");
+
+	assert_non_null(file);
+	assert_true(fread(manual, 1, sizeof(manual) - 1, file) > 0);
+	fclose(file);
+	assert_int_equal(ctl(live, "--help", NULL), 0);
+	helped = collect_commands(live->out, "\ncommands:", "\noptions:", "  ", help_names);
+	documented = collect_commands(manual, "\n.SH COMMANDS", "\n.SH OPTIONS", ".B ", manual_names);
+	assert_int_equal(helped, 12);
+	for (size_t i = 0; i < helped; i++) {
+		size_t k = 0;
+
+		while (k < documented && strcmp(help_names[i], manual_names[k]) != 0)
+			k++;
+		if (k == documented)
+			fail_msg("'%s' is not in sluicectl(8)", help_names[i]);
+	}
+}
+
+#define ctl_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ctl_test(the_first_line_of_status_is_the_verdict),
+		ctl_test(tables_are_aligned_and_keep_their_columns),
+		ctl_test(moving_verdicts_are_those_that_count_now),
+		ctl_test(json_is_what_the_api_says),
+		ctl_test(drain_and_ready_act_on_one_backend),
+		ctl_test(a_refused_reload_shows_why),
+		ctl_test(wrong_use_is_refused_in_one_line),
+		ctl_test(a_sluiced_that_is_not_there_is_not_reached),
+		ctl_test(a_new_key_is_never_written_over_another),
+		ctl_test(help_and_manual_list_the_same_commands),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Commands that change something: drain, ready, reload.
+ */
+#include <stdlib.h>
+
+#include "client.h"
+
+static enum ctl_exit set_admin(const struct ctl_options *options, const char *backend, const char *verb)
+{
+	char *pool = options->pool != NULL ? client_escape(options->pool) : NULL;
+	char *name = client_escape(backend);
+	json_t *body = json_pack("{s:s}", "why", options->why != NULL ? options->why : "");
+	json_t *answer = NULL;
+	enum ctl_exit result;
+	char path[512];
+
+	if (name == NULL || body == NULL || (options->pool != NULL && pool == NULL) ||
+	    (size_t)snprintf(path, sizeof(path), "/v1/backends/%s%s%s/%s", pool != NULL ? pool : "",
+			     pool != NULL ? "/" : "", name, verb) >= sizeof(path)) {
+		fprintf(stderr, "sluicectl: '%s' is no name of a backend: sluicectl show backends lists them\n", backend);
+		result = CTL_REFUSED;
+	} else {
+		result = client_post(options, path, body, &answer);
+	}
+	if (result == CTL_DONE && options->json)
+		client_print(answer);
+	else if (result == CTL_DONE)
+		printf("%s: %s\n", backend, verb);
+	json_decref(answer);
+	json_decref(body);
+	free(name);
+	free(pool);
+	return result;
+}
+
+enum ctl_exit ctl_drain(const struct ctl_options *options, char **arguments)
+{
+	return set_admin(options, arguments[0], "drain");
+}
+
+enum ctl_exit ctl_ready(const struct ctl_options *options, char **arguments)
+{
+	return set_admin(options, arguments[0], "ready");
+}
+
+enum ctl_exit ctl_reload(const struct ctl_options *options, char **arguments)
+{
+	json_t *answer = NULL;
+	enum ctl_exit result = client_post(options, "/v1/reload", NULL, &answer);
+
+	(void)arguments;
+	if (result == CTL_DONE && options->json)
+		client_print(answer);
+	else if (result == CTL_DONE)
+		printf("reloaded: generation %lld\n", (long long)json_integer_value(json_object_get(answer, "generation")));
+	json_decref(answer);
+	return result;
+}

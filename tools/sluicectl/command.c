@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The table of commands, and the usage text that is made from it.
+ */
+#include "command.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct ctl_command commands[] = {
+	{{"status", NULL}, "", "is all well: the first line is the verdict", 0, 0, 0, ctl_status},
+	{{"show", "services"}, "", "listeners, pools and how many backends serve", 0, 0, 0, ctl_show_services},
+	{{"show", "backends"}, "", "what each backend does and why", 0, 0, 0, ctl_show_backends},
+	{{"show", "stats"}, "", "packets and bytes of all, of services and of backends", 0, 0, 0, ctl_show_stats},
+	{{"show", "verdicts"}, "[--moving]", "what became of packets; --moving: what counts now, a second", CTL_OPTION_MOVING,
+	 0, 0, ctl_show_verdicts},
+	{{"show", "workers"}, "", "the cores that forward", 0, 0, 0, ctl_show_workers},
+	{{"show", "datapath"}, "", "sluice-dp, generations, fingerprints of key and tables", 0, 0, 0, ctl_show_datapath},
+	{{"drain", NULL}, "BACKEND [--pool POOL] [--why TEXT]", "no new connections to this backend; old ones stay",
+	 CTL_OPTION_POOL | CTL_OPTION_WHY, 1, 1, ctl_drain},
+	{{"ready", NULL}, "BACKEND [--pool POOL] [--why TEXT]", "the end of a drain",
+	 CTL_OPTION_POOL | CTL_OPTION_WHY, 1, 1, ctl_ready},
+	{{"undrain", NULL}, "BACKEND [--pool POOL] [--why TEXT]", "another name of ready",
+	 CTL_OPTION_POOL | CTL_OPTION_WHY, 1, 1, ctl_ready},
+	{{"reload", NULL}, "", "read the configuration again; an error changes nothing", 0, 0, 0, ctl_reload},
+	{{"key", "new"}, "[FILE]", "a new fleet key, to FILE (which must not exist) or standard output", 0, 0, 1,
+	 ctl_key_new},
+};
+
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+
+const struct ctl_command *ctl_command_find(int argc, char **argv, int *ret_words)
+{
+	for (int i = 0; i < COMMAND_COUNT; i++) {
+		const int words = commands[i].words[1] != NULL ? 2 : 1;
+
+		if (argc < words || strcmp(argv[0], commands[i].words[0]) != 0 ||
+		    (words == 2 && strcmp(argv[1], commands[i].words[1]) != 0))
+			continue;
+		*ret_words = words;
+		return &commands[i];
+	}
+	return NULL;
+}
+
+/* "show verdicts [--moving]"; returns its length. */
+static int command_line(const struct ctl_command *command, char *text, size_t size)
+{
+	return snprintf(text, size, "%s%s%s%s%s", command->words[0], command->words[1] != NULL ? " " : "",
+			command->words[1] != NULL ? command->words[1] : "", command->arguments[0] != 0 ? " " : "",
+			command->arguments);
+}
+
+void ctl_usage(FILE *out)
+{
+	char line[128];
+
+	fputs("usage: sluicectl [OPTION]... COMMAND [ARGUMENT]...\n\ncommands:\n", out);
+	for (int i = 0; i < COMMAND_COUNT; i++) {
+		command_line(&commands[i], line, sizeof(line));
+		if (strlen(line) > 26)
+			fprintf(out, "  %s\n%-30s%s\n", line, "", commands[i].text);
+		else
+			fprintf(out, "  %-26s  %s\n", line, commands[i].text);
+	}
+	fputs("\noptions:\n"
+	      "  --instance NAME             which instance on this machine (default)\n"
+	      "  --runtime-dir DIR           where instances have their sockets (/run/sluice, or\n"
+	      "                              /dev/shm/sluice when /run is no tmpfs)\n"
+	      "  --json                      for programs: what the API says\n"
+	      "  --help                      this text, or with a command its own\n"
+	      "  --version\n"
+	      "\nexit status: 0 as asked, 1 refused, 2 sluiced not reached\n",
+	      out);
+}
+
+void ctl_command_usage(const struct ctl_command *command, FILE *out)
+{
+	char line[128];
+
+	command_line(command, line, sizeof(line));
+	fprintf(out, "usage: sluicectl [OPTION]... %s\n%s\n", line, command->text);
+}

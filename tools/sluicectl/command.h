@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What sluicectl can be asked to do: one row a command, one function a row. A new command is a row in
+ * command.c, a function, and a paragraph of sluicectl(8) (a test compares them).
+ */
+#ifndef SLUICECTL_COMMAND_H
+#define SLUICECTL_COMMAND_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Exit statuses; sluicectl(8) names them. */
+enum ctl_exit { CTL_DONE = 0, CTL_REFUSED = 1, CTL_NOT_REACHED = 2 };
+
+/* The command line, taken apart. */
+struct ctl_options {
+	const char *instance;
+	const char *runtime_dir; /* NULL: the default of this machine */
+	const char *pool;        /* --pool */
+	const char *why;         /* --why */
+	bool json;
+	bool moving;
+	bool help;
+	bool version;
+};
+
+/* Options that not every command takes. */
+enum ctl_option { CTL_OPTION_POOL = 1, CTL_OPTION_WHY = 2, CTL_OPTION_MOVING = 4 };
+
+struct ctl_command {
+	const char *words[2];    /* "show", "services"; or "status", NULL */
+	const char *arguments;   /* as in the usage line */
+	const char *text;        /* one line */
+	unsigned int options;    /* enum ctl_option */
+	int arguments_min, arguments_max;
+	enum ctl_exit (*run)(const struct ctl_options *options, char **arguments);
+};
+
+/* The command that argv begins with, and how many words it took; NULL: none. */
+const struct ctl_command *ctl_command_find(int argc, char **argv, int *ret_words);
+/* The usage text: options, commands, exit statuses. */
+void ctl_usage(FILE *out);
+void ctl_command_usage(const struct ctl_command *command, FILE *out);
+
+enum ctl_exit ctl_status(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_show_services(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_show_backends(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_show_stats(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_show_verdicts(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_show_workers(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_show_datapath(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_drain(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_ready(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_reload(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_key_new(const struct ctl_options *options, char **arguments);
+
+#endif

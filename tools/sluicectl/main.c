@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sluicectl: the person's tool. Takes the command line apart and runs one command.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+
+enum option_code { OPTION_INSTANCE = 1, OPTION_RUNTIME_DIR, OPTION_JSON, OPTION_POOL, OPTION_WHY, OPTION_MOVING, OPTION_HELP, OPTION_VERSION };
+
+static const struct option long_options[] = {
+	{"instance", required_argument, NULL, OPTION_INSTANCE},
+	{"runtime-dir", required_argument, NULL, OPTION_RUNTIME_DIR},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"pool", required_argument, NULL, OPTION_POOL},
+	{"why", required_argument, NULL, OPTION_WHY},
+	{"moving", no_argument, NULL, OPTION_MOVING},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{NULL, 0, NULL, 0},
+};
+
+/* Returns 0, or -1 when getopt has said what is wrong. Options may stand before or after the command. */
+static int options_parse(int argc, char **argv, struct ctl_options *options)
+{
+	int code;
+
+	while ((code = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		switch (code) {
+		case OPTION_INSTANCE: options->instance = optarg; break;
+		case OPTION_RUNTIME_DIR: options->runtime_dir = optarg; break;
+		case OPTION_JSON: options->json = true; break;
+		case OPTION_POOL: options->pool = optarg; break;
+		case OPTION_WHY: options->why = optarg; break;
+		case OPTION_MOVING: options->moving = true; break;
+		case 'h':
+		case OPTION_HELP: options->help = true; break;
+		case OPTION_VERSION: options->version = true; break;
+		default: return -1;
+		}
+	}
+	return 0;
+}
+
+/* The name of an option that was given and that the command does not take; NULL: none. */
+static const char *option_too_many(const struct ctl_options *options, unsigned int taken)
+{
+	if (options->pool != NULL && (taken & CTL_OPTION_POOL) == 0)
+		return "--pool";
+	if (options->why != NULL && (taken & CTL_OPTION_WHY) == 0)
+		return "--why";
+	if (options->moving && (taken & CTL_OPTION_MOVING) == 0)
+		return "--moving";
+	return NULL;
+}
+
+static enum ctl_exit wrong_use(const char *what, const char *which)
+{
+	fprintf(stderr, "sluicectl: %s%s%s%s; see sluicectl --help\n", what, which != NULL ? " '" : "",
+		which != NULL ? which : "", which != NULL ? "'" : "");
+	return CTL_REFUSED;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl_options options = {.instance = "default"};
+	const struct ctl_command *command;
+	const char *extra;
+	int words = 0;
+
+	if (options_parse(argc, argv, &options) < 0)
+		return CTL_REFUSED;
+	argc -= optind;
+	argv += optind;
+	if (options.version) {
+		puts("sluicectl " SLUICE_VERSION);
+		return CTL_DONE;
+	}
+	command = ctl_command_find(argc, argv, &words);
+	if (options.help) {
+		if (command != NULL)
+			ctl_command_usage(command, stdout);
+		else
+			ctl_usage(stdout);
+		return CTL_DONE;
+	}
+	if (argc == 0)
+		return wrong_use("no command given", NULL);
+	if (command == NULL)
+		return wrong_use("no such command", argv[0]);
+	argc -= words;
+	argv += words;
+	extra = option_too_many(&options, command->options);
+	if (extra != NULL)
+		return wrong_use("this command does not take", extra);
+	if (argc < command->arguments_min)
+		return wrong_use("an argument is missing after", command->words[0]);
+	if (argc > command->arguments_max)
+		return wrong_use("one argument too many:", argv[command->arguments_max]);
+	return command->run(&options, argv);
+}
