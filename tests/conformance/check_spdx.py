@@ -6,7 +6,8 @@ import tree
 LINES = 5
 BINARY = {".png", ".pcap", ".pcapng", ".bin"}
 # Files that cannot carry a comment, each with its reason.
-EXEMPT = {"LICENSE": "is the license", "tests/fuzz/corpus/": "raw inputs, read byte by byte"}
+EXEMPT = {"LICENSE": "is the license", "tests/fuzz/corpus/": "raw inputs, read byte by byte",
+          "tests/conformance/config/": "configurations and what is said about them, compared byte by byte"}
 
 
 def finding(path):
