@@ -72,6 +72,11 @@ bool config_errors_out_of_memory(const struct config_errors *errors)
 	return errors->no_memory;
 }
 
+bool config_errors_full(const struct config_errors *errors)
+{
+	return errors->kept == CONFIG_ERRORS_MAX;
+}
+
 size_t config_errors_count(const struct config_errors *errors)
 {
 	return errors->error_count;

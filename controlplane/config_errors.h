@@ -45,6 +45,8 @@ void config_errors_add(struct config_errors *errors, struct config_mark mark, co
 /* The same, but it refuses nothing: "warning: " stands before the path. */
 void config_errors_warn(struct config_errors *errors, struct config_mark mark, const struct config_path *path,
 			const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Further ones are only counted: their words need not be found. */
+bool config_errors_full(const struct config_errors *errors);
 /* No memory was left for something; config_load() then returns -ENOMEM. */
 void config_errors_no_memory(struct config_errors *errors);
 bool config_errors_out_of_memory(const struct config_errors *errors);

@@ -305,11 +305,16 @@ static const char *meant_key(const struct config_section *section, const char *u
 static void unknown_key(struct config_reader *reader, const struct config_section *section,
 			const struct config_node *node, const struct config_path *path)
 {
-	const char *meant = meant_key(section, node->text);
+	const char *meant;
 	char list[ALLOWED_MAX];
 	size_t count, used = 0;
 	const struct config_key *all = config_schema_keys(&count);
 
+	if (config_errors_full(reader->errors)) {
+		config_errors_add(reader->errors, node->mark, path, "unknown key");
+		return;
+	}
+	meant = meant_key(section, node->text);
 	if (meant) {
 		config_errors_add(reader->errors, node->mark, path, "unknown key; did you mean \"%s\"?",
 				  meant);
@@ -337,10 +342,11 @@ static void require_key(struct config_reader *reader, const struct config_sectio
 	const struct config_path here = { .parent = path, .key = config_key_name(key) };
 	char allowed[ALLOWED_MAX];
 
-	for (size_t i = 0; i < map->count; i++) {
-		const char *meant = config_schema_find(section, map->keys[i]->text)
-					    ? map->keys[i]->text
-					    : meant_key(section, map->keys[i]->text);
+	if (config_node_get(map, here.key))
+		return;
+	for (size_t i = 0; i < map->count && !config_errors_full(reader->errors); i++) {
+		const char *name = map->keys[i]->text;
+		const char *meant = config_schema_find(section, name) ? NULL : meant_key(section, name);
 
 		if (meant && strcmp(meant, here.key) == 0)
 			return;

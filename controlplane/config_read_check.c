@@ -177,7 +177,7 @@ static int unknown_check(struct config_reader *reader, const struct config_node 
 	struct config_suggestion near = { .wrong = node->text };
 	struct config_reason reason = { "is no check" };
 
-	for (size_t i = 0; i < reader->named_checks; i++)
+	for (size_t i = 0; i < reader->named_checks && !config_errors_full(reader->errors); i++)
 		config_suggest(&near, reader->config->checks[i].name);
 	if (near.best)
 		snprintf(reason.text, sizeof(reason.text), "is no check (did you mean \"%s\"?)", near.best);

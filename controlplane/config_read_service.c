@@ -63,7 +63,7 @@ static int find_pool(struct config_reader *reader, const struct config_node *nod
 	if (config_index_get(reader->pool_index, node->text, node->text_len, &known) &&
 	    !reader->pool_origins[known].in_service)
 		return (int)known;
-	for (size_t i = 0; i < reader->config->pool_count; i++)
+	for (size_t i = 0; i < reader->config->pool_count && !config_errors_full(reader->errors); i++)
 		if (!reader->pool_origins[i].in_service)
 			config_suggest(&near, reader->config->pools[i].name);
 	if (near.best)

@@ -108,6 +108,17 @@ static char *messages_of(const char *name, const char *text, size_t len, int *re
 	return said;
 }
 
+/* Every line as a comment of the TAP protocol. */
+static void comment(const char *text)
+{
+	while (*text) {
+		const size_t len = strcspn(text, "\n");
+
+		printf("#   %.*s\n", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
 static bool run(const char *name, bool write)
 {
 	char expected_name[512];
@@ -128,8 +139,12 @@ static bool run(const char *name, bool write)
 	}
 	expected = read_text(expected_name, &expected_len);
 	good = strcmp(said, expected ? expected : "") == 0 && (err == 0 || err == -EINVAL);
-	if (!good)
-		printf("# %s: result %d, expected:\n%s# but was:\n%s", name, err, expected ? expected : "", said);
+	if (!good) {
+		printf("# %s: result %d; expected:\n", name, err);
+		comment(expected ? expected : "");
+		printf("# but was:\n");
+		comment(said);
+	}
 	free(text);
 	free(said);
 	free(expected);
