@@ -28,7 +28,6 @@ enum sl_limit {
 	SL_VLAN_TAGS_MAX = 1,          /* more tags: not ours, the kernel's */
 	SL_IPV6_EXTENSIONS_MAX = 8,    /* headers walked before the transport header */
 	SL_HEADERS_MAX = 256,          /* bytes from the frame's start within which L4 must begin */
-	SL_OUTER_MAX = 128,            /* bytes of a planned header: Ethernet + VLAN + IPv6 + room to come */
 };
 
 #endif

@@ -24,6 +24,10 @@ SL_INLINE __u8 *sl_cursor(const struct sl_packet *pkt, __u64 offset, __u64 size)
 	if (offset > SL_CURSOR_MAX)
 		return SL_NULL;
 	bytes = pkt->data + offset;
+#ifdef __bpf__
+	/* The verifier trusts the register that was compared: keep the compiler from adding up another. */
+	asm volatile("" : "+r"(bytes));
+#endif
 	if (bytes + size > end)
 		return SL_NULL;
 	return bytes;

@@ -47,6 +47,14 @@ SL_INLINE int sl_env_reply_allowed(struct sl_env *env);
  * frame is then as before. Not called when there is nothing to do (sl_room in forward.h).
  */
 SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt);
+#ifdef __bpf__
+/*
+ * The sum of `len` bytes at `offset` of the frame, as sl_csum_words has it; both may be out of bounds,
+ * what lies there is then 0. Only BPF homes define it, in a function of its own: in line, the verifier
+ * would walk the loop once for every way that leads to it.
+ */
+SL_INLINE __u64 sl_env_sum(struct sl_env *env, const struct sl_packet *pkt, __u32 offset, __u32 len);
+#endif
 /* Counts the packet under its verdict, its service where set, and its backend when it is forwarded. Called
  * once a packet. */
 SL_INLINE void sl_env_count(struct sl_env *env, const struct sl_packet *pkt, enum sl_verdict verdict);

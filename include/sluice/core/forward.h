@@ -85,7 +85,7 @@ SL_INLINE enum sl_verdict sl_plan(struct sl_env *env, struct sl_packet *pkt, enu
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
 		return sl_plan_forward(env, pkt);
 	if (verdict == SL_VERDICT_ECHO_REPLY)
-		return sl_reply_echo(pkt);
+		return sl_reply_echo(env, pkt);
 	if (verdict == SL_VERDICT_REJECT_EMPTY || verdict == SL_VERDICT_REJECT_NO_SERVICE)
 		return sl_reply_reject(env, pkt, verdict);
 	if (verdict == SL_VERDICT_TO_KERNEL) {

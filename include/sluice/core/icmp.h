@@ -25,6 +25,9 @@ enum sl_icmp_type {
 	SL_ICMPV6_MLD2_REPORT = 143,
 };
 
+/* Codes of unreachable: nobody listens at the port. */
+enum { SL_ICMP_PORT = 3, SL_ICMPV6_PORT = 4 };
+
 /* An ICMP error to a VIP. FORWARD would mean: key is that of the flow it quotes, go on with select. */
 SL_INLINE enum sl_verdict sl_icmp_error(struct sl_env *env, struct sl_packet *pkt)
 {

@@ -34,7 +34,7 @@ SL_INLINE int sl_lookup_own_mac(const struct sl_packet *pkt, const struct sl_por
 
 	if (!eth || !port)
 		return 0;
-	return !__builtin_memcmp(eth->src, port->mac, 6);
+	return sl_mac_equal(eth->src, port->mac);
 }
 
 /* What the VIP's configuration wants for a packet without a service. */

@@ -28,7 +28,10 @@ enum {
  * An IP header in `outer` starts at SL_OUTER_IP, the Ethernet header ends there: so every offset is a
  * constant with and without a VLAN tag, and the IP header is aligned.
  */
-enum { SL_OUTER_IP = 24 };
+enum {
+	SL_OUTER_IP = 24,
+	SL_OUTER_MAX = 88, /* IPv6 and 24 bytes behind it; BPF has 512 bytes of stack in all */
+};
 
 struct sl_plan {
 	__u16 grow;       /* bytes of room the home makes in front */

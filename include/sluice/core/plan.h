@@ -48,37 +48,34 @@ SL_INLINE void sl_plan_ethernet(struct sl_packet *pkt, const __u8 *dst, const __
 	__builtin_memcpy(macs + 6, src, 6);
 }
 
+/* Built in its place, here and in reply.h: BPF's stack has no room for a second copy. */
 SL_INLINE void sl_plan_ipv4(struct sl_packet *pkt, const struct sl_plan_ip *conf)
 {
-	struct sl_ipv4 ip = {
-		.version_ihl = 0x45,
-		.tos = conf->tos,
-		.len = sl_bswap16(SL_IPV4_LEN + conf->payload),
-		.id = (__be16)conf->label,
-		.frag = conf->dont_fragment ? sl_bswap16(SL_IPV4_DF) : 0,
-		.ttl = SL_OUTER_TTL,
-		.proto = conf->proto,
-		.csum = 0,
-		.src = conf->src->w[3],
-		.dst = conf->dst->w[3],
-	};
+	struct sl_ipv4 *ip = (struct sl_ipv4 *)(pkt->plan.outer + SL_OUTER_IP);
 
-	ip.csum = (__u16)~sl_csum_fold(sl_csum_words(&ip, sizeof(ip)));
-	__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP, &ip, sizeof(ip));
+	ip->version_ihl = 0x45;
+	ip->tos = conf->tos;
+	ip->len = sl_bswap16(SL_IPV4_LEN + conf->payload);
+	ip->id = (__be16)conf->label;
+	ip->frag = conf->dont_fragment ? sl_bswap16(SL_IPV4_DF) : 0;
+	ip->ttl = SL_OUTER_TTL;
+	ip->proto = conf->proto;
+	ip->csum = 0;
+	ip->src = conf->src->w[3];
+	ip->dst = conf->dst->w[3];
+	ip->csum = (__u16)~sl_csum_fold(sl_csum_words(ip, sizeof(*ip)));
 }
 
 SL_INLINE void sl_plan_ipv6(struct sl_packet *pkt, const struct sl_plan_ip *conf)
 {
-	struct sl_ipv6 ip = {
-		.version_tc_label = sl_bswap32(6u << 28 | (__u32)conf->tos << 20 | (conf->label & 0xfffff)),
-		.len = sl_bswap16(conf->payload),
-		.next = conf->proto,
-		.hop_limit = SL_OUTER_TTL,
-	};
+	struct sl_ipv6 *ip = (struct sl_ipv6 *)(pkt->plan.outer + SL_OUTER_IP);
 
-	__builtin_memcpy(ip.src, conf->src, 16);
-	__builtin_memcpy(ip.dst, conf->dst, 16);
-	__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP, &ip, sizeof(ip));
+	ip->version_tc_label = sl_bswap32(6u << 28 | (__u32)conf->tos << 20 | (conf->label & 0xfffff));
+	ip->len = sl_bswap16(conf->payload);
+	ip->next = conf->proto;
+	ip->hop_limit = SL_OUTER_TTL;
+	__builtin_memcpy(ip->src, conf->src, 16);
+	__builtin_memcpy(ip->dst, conf->dst, 16);
 }
 
 #endif

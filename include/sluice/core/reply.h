@@ -30,148 +30,160 @@ SL_INLINE int sl_reply_ethernet(struct sl_packet *pkt)
 }
 
 /* The sum of `len` bytes at `from`, as far as an answer can quote them; zero only when all are zero. */
-SL_INLINE __u64 sl_reply_sum(const struct sl_packet *pkt, __u32 from, __u32 len)
+SL_INLINE __u64 sl_reply_sum(struct sl_env *env, const struct sl_packet *pkt, __u32 from, __u32 len)
 {
+#ifdef __bpf__
+	return sl_env_sum(env, pkt, from, len);
+#else
+	const __u8 *bytes;
 	__u64 sum = 0;
 
-	for (__u32 at = 0; at < SL_REPLY_QUOTE_MAX6; at += 2) {
-		const __u8 *bytes;
-		__u16 word;
-
-		if (at + 2 > len)
-			break;
-		bytes = sl_cursor(pkt, from + at, 2);
-		if (!bytes)
-			break;
-		__builtin_memcpy(&word, bytes, 2);
-		sum += word;
-	}
-	if (len & 1) { /* the last byte is the first of its word; little endian: the low one */
-		const __u8 *last = sl_cursor(pkt, from + len - 1, 1);
-
-		if (last)
-			sum += *last;
-	}
+	(void)env;
+	for (; len >= 4 && (bytes = sl_cursor(pkt, from, 4)); from += 4, len -= 4)
+		sum += sl_csum_words(bytes, 4);
+	for (__u32 i = 0; i < len && (bytes = sl_cursor(pkt, from + i, 1)); i++)
+		sum += (__u64)*bytes << (i % 2 * 8); /* little endian: the first byte of a word is the low one */
 	return sum;
+#endif
 }
 
 /*
  * The checksum of an echo reply. Of an ICMP reply that is all zeros it is ffff, which the incremental
  * update cannot tell from zero (RFC 1624 3).
  */
-SL_INLINE __u16 sl_reply_echo_csum(const struct sl_packet *pkt, const struct sl_icmp *icmp, __u16 first, __u16 reply)
+SL_INLINE __u16 sl_reply_echo_csum(struct sl_env *env, const struct sl_packet *pkt, const struct sl_icmp *icmp,
+				   __u16 first, __u16 reply)
 {
 	const __u32 behind = pkt->l4 + SL_ICMP_LEN;
 	__u16 csum = sl_csum_update(icmp->csum, first, reply);
 
 	if (sl_unlikely(!csum && !reply && !icmp->rest) &&
-	    !sl_reply_sum(pkt, behind, pkt->l3 + (__u32)pkt->ip_len - behind))
+	    !sl_reply_sum(env, pkt, behind, pkt->l3 + (__u32)pkt->ip_len - behind))
 		csum = 0xffff;
 	return csum;
 }
 
+/* The IP header of an echo reply: the request's with addresses swapped and a new TTL. 0: not readable. */
+SL_INLINE __u32 sl_reply_echo_ip(struct sl_packet *pkt)
+{
+	__u8 *outer = pkt->plan.outer + SL_OUTER_IP;
+
+	if (pkt->flags & SL_PKT_V6) {
+		const struct sl_ipv6 *from = (const struct sl_ipv6 *)sl_cursor(pkt, pkt->l3, SL_IPV6_LEN);
+		struct sl_ipv6 *ip = (struct sl_ipv6 *)outer;
+
+		if (!from)
+			return 0;
+		__builtin_memcpy(outer, from, SL_IPV6_LEN);
+		ip->hop_limit = SL_OUTER_TTL;
+		__builtin_memcpy(ip->src, from->dst, 16);
+		__builtin_memcpy(ip->dst, from->src, 16);
+		return SL_IPV6_LEN;
+	} else {
+		const struct sl_ipv4 *from = (const struct sl_ipv4 *)sl_cursor(pkt, pkt->l3, SL_IPV4_LEN);
+		struct sl_ipv4 *ip = (struct sl_ipv4 *)outer;
+
+		if (!from)
+			return 0;
+		__builtin_memcpy(outer, from, SL_IPV4_LEN);
+		ip->ttl = SL_OUTER_TTL;
+		ip->src = from->dst;
+		ip->dst = from->src;
+		ip->csum = sl_csum_update(from->csum, sl_bswap16(from->ttl << 8 | from->proto),
+					  sl_bswap16(SL_OUTER_TTL << 8 | from->proto));
+		return SL_IPV4_LEN;
+	}
+}
+
 /* Echo: type, addresses and TTL change in place; options, identification and padding stay. */
-SL_INLINE enum sl_verdict sl_reply_echo(struct sl_packet *pkt)
+SL_INLINE enum sl_verdict sl_reply_echo(struct sl_env *env, struct sl_packet *pkt)
 {
 	const struct sl_icmp *icmp = (const struct sl_icmp *)sl_cursor(pkt, pkt->l4, SL_ICMP_LEN);
-	__u8 *outer = pkt->plan.outer + SL_OUTER_IP;
 	__u16 first, reply, csum;
+	__u32 header;
 
 	if (!icmp || (pkt->flags & SL_PKT_BOUND) || !sl_reply_ethernet(pkt))
 		return SL_VERDICT_DROP_NO_SERVICE;
-	if (pkt->flags & SL_PKT_V6) {
-		const struct sl_ipv6 *from = (const struct sl_ipv6 *)sl_cursor(pkt, pkt->l3, SL_IPV6_LEN);
-		struct sl_ipv6 ip;
-
-		if (!from)
-			return SL_VERDICT_DROP_NO_SERVICE;
-		ip = *from;
-		ip.hop_limit = SL_OUTER_TTL;
-		__builtin_memcpy(ip.src, from->dst, 16);
-		__builtin_memcpy(ip.dst, from->src, 16);
-		__builtin_memcpy(outer, &ip, sizeof(ip));
-	} else {
-		const struct sl_ipv4 *from = (const struct sl_ipv4 *)sl_cursor(pkt, pkt->l3, SL_IPV4_LEN);
-		struct sl_ipv4 ip;
-
-		if (!from)
-			return SL_VERDICT_DROP_NO_SERVICE;
-		ip = *from;
-		ip.ttl = SL_OUTER_TTL;
-		ip.src = from->dst;
-		ip.dst = from->src;
-		ip.csum = sl_csum_update(from->csum, sl_bswap16(from->ttl << 8 | from->proto),
-					 sl_bswap16(SL_OUTER_TTL << 8 | from->proto));
-		__builtin_memcpy(outer, &ip, sizeof(ip));
-	}
+	header = sl_reply_echo_ip(pkt);
+	if (!header)
+		return SL_VERDICT_DROP_NO_SERVICE;
 	first = sl_bswap16(icmp->type << 8 | icmp->code);
 	reply = sl_bswap16((pkt->flags & SL_PKT_V6 ? SL_ICMPV6_ECHO_REPLY : SL_ICMP_ECHO_REPLY) << 8 | icmp->code);
-	csum = sl_reply_echo_csum(pkt, icmp, first, reply);
+	csum = sl_reply_echo_csum(env, pkt, icmp, first, reply);
 	__builtin_memcpy(pkt->plan.patch, &reply, 2);
 	__builtin_memcpy(pkt->plan.patch + 2, &csum, 2);
 	pkt->plan.patch_at = pkt->l4;
-	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) +
-				      (pkt->flags & SL_PKT_V6 ? SL_IPV6_LEN : SL_IPV4_LEN));
+	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header);
 	return SL_VERDICT_ECHO_REPLY;
 }
 
-/* The answer's IP header: from the VIP to the client. Returns its length. */
-SL_INLINE __u32 sl_reply_ip(struct sl_packet *pkt, __u8 proto, __u8 tos, __u32 payload)
+/* The answer's IP header: from the VIP to the client. */
+SL_INLINE void sl_reply_ip(struct sl_packet *pkt, __u8 proto, __u8 tos, __u32 payload)
 {
 	const struct sl_plan_ip ip = {
 		.src = &pkt->key.dst, .dst = &pkt->key.src, .payload = payload, .label = 0,
 		.proto = proto, .tos = tos, .dont_fragment = 1,
 	};
 
-	if (pkt->flags & SL_PKT_V6) {
+	if (pkt->flags & SL_PKT_V6)
 		sl_plan_ipv6(pkt, &ip);
-		return SL_IPV6_LEN;
-	}
-	sl_plan_ipv4(pkt, &ip);
-	return SL_IPV4_LEN;
+	else
+		sl_plan_ipv4(pkt, &ip);
 }
 
 /*
  * RFC 9293 3.10.7.1, a segment to a closed port: with ACK <SEQ=SEG.ACK><CTL=RST>, otherwise
- * <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>. The caller has left out segments with RST.
+ * <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>. `header` is the length of the IP header in front.
  */
-SL_INLINE int sl_reply_rst(struct sl_packet *pkt)
+SL_INLINE void sl_reply_segment(struct sl_packet *pkt, const struct sl_tcp *from, __u32 header)
 {
-	const struct sl_tcp *from = (const struct sl_tcp *)sl_cursor(pkt, pkt->l4, SL_TCP_LEN);
-	struct sl_tcp tcp = { .offset = SL_TCP_LEN / 4 << 4, .flags = SL_TCP_RST };
-	__u32 segment, header;
+	struct sl_tcp *tcp = (struct sl_tcp *)(pkt->plan.outer + SL_OUTER_IP + header);
+	__u32 segment;
 
-	if (!from)
-		return 0;
-	tcp.sport = from->dport;
-	tcp.dport = from->sport;
+	tcp->sport = from->dport;
+	tcp->dport = from->sport;
+	tcp->offset = SL_TCP_LEN / 4 << 4;
+	tcp->window = 0;
+	tcp->urgent = 0;
+	tcp->csum = 0;
 	if (from->flags & SL_TCP_ACK) {
-		tcp.seq = from->ack;
+		tcp->seq = from->ack;
+		tcp->ack = 0;
+		tcp->flags = SL_TCP_RST;
 	} else {
 		segment = pkt->l3 + (__u32)pkt->ip_len - pkt->l4 - (from->offset >> 4) * 4u;
 		segment += !!(from->flags & SL_TCP_SYN) + !!(from->flags & SL_TCP_FIN);
-		tcp.ack = sl_bswap32(sl_bswap32(from->seq) + segment);
-		tcp.flags |= SL_TCP_ACK;
+		tcp->seq = 0;
+		tcp->ack = sl_bswap32(sl_bswap32(from->seq) + segment);
+		tcp->flags = SL_TCP_RST | SL_TCP_ACK;
 	}
-	tcp.csum = (__u16)~sl_csum_fold(sl_csum_words(&tcp, sizeof(tcp)) +
-					sl_csum_pseudo(&pkt->key.dst, &pkt->key.src, SL_PROTO_TCP, sizeof(tcp)));
-	header = sl_reply_ip(pkt, SL_PROTO_TCP, pkt->tos & 0xfc, sizeof(tcp)); /* the client's DSCP, no ECN */
-	if (header == SL_IPV6_LEN)
-		__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP + SL_IPV6_LEN, &tcp, sizeof(tcp));
-	else
-		__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP + SL_IPV4_LEN, &tcp, sizeof(tcp));
-	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header + sizeof(tcp));
+	tcp->csum = (__u16)~sl_csum_fold(sl_csum_words(tcp, sizeof(*tcp)) +
+					 sl_csum_pseudo(&pkt->key.dst, &pkt->key.src, SL_PROTO_TCP, SL_TCP_LEN));
+	sl_reply_ip(pkt, SL_PROTO_TCP, pkt->tos & 0xfc, SL_TCP_LEN); /* the client's DSCP, no ECN */
+	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header + SL_TCP_LEN);
 	pkt->plan.frame_len = pkt->plan.outer_len;
+}
+
+/* The RST for a segment without RST. False when it cannot be read. */
+SL_INLINE int sl_reply_rst(struct sl_packet *pkt)
+{
+	const struct sl_tcp *from = (const struct sl_tcp *)sl_cursor(pkt, pkt->l4, SL_TCP_LEN);
+
+	if (!from)
+		return 0;
+	if (pkt->flags & SL_PKT_V6)
+		sl_reply_segment(pkt, from, SL_IPV6_LEN);
+	else
+		sl_reply_segment(pkt, from, SL_IPV4_LEN);
 	return 1;
 }
 
 /* Port unreachable: as much of the packet as fits is quoted, without padding behind it. */
-SL_INLINE int sl_reply_unreachable(struct sl_packet *pkt)
+SL_INLINE void sl_reply_quote(struct sl_env *env, struct sl_packet *pkt, const int v6)
 {
-	const int v6 = pkt->flags & SL_PKT_V6;
-	const __u32 front = (v6 ? SL_IPV6_LEN : SL_IPV4_LEN) + SL_ICMP_LEN;
-	const __u32 most = (v6 ? SL_REPLY_QUOTE_MAX6 : SL_REPLY_QUOTE_MAX4) - front;
-	struct sl_icmp icmp = { .type = v6 ? SL_ICMPV6_UNREACHABLE : SL_ICMP_UNREACHABLE, .code = v6 ? 4 : 3 };
+	const __u32 header = v6 ? SL_IPV6_LEN : SL_IPV4_LEN;
+	const __u32 most = (v6 ? SL_REPLY_QUOTE_MAX6 : SL_REPLY_QUOTE_MAX4) - header - SL_ICMP_LEN;
+	struct sl_icmp *icmp = (struct sl_icmp *)(pkt->plan.outer + SL_OUTER_IP + header);
 	__u32 quote = sl_readable(pkt) - pkt->l3;
 	__u64 sum;
 
@@ -179,21 +191,18 @@ SL_INLINE int sl_reply_unreachable(struct sl_packet *pkt)
 		quote = pkt->ip_len;
 	if (quote > most)
 		quote = most;
-	sum = sl_csum_words(&icmp, sizeof(icmp)) + sl_reply_sum(pkt, pkt->l3, quote);
+	icmp->type = v6 ? SL_ICMPV6_UNREACHABLE : SL_ICMP_UNREACHABLE;
+	icmp->code = v6 ? SL_ICMPV6_PORT : SL_ICMP_PORT;
+	icmp->csum = 0;
+	icmp->rest = 0;
+	sum = sl_csum_words(icmp, sizeof(*icmp)) + sl_reply_sum(env, pkt, pkt->l3, quote);
 	if (v6)
 		sum += sl_csum_pseudo(&pkt->key.dst, &pkt->key.src, SL_PROTO_ICMPV6, SL_ICMP_LEN + quote);
-	icmp.csum = (__u16)~sl_csum_fold(sum);
-	if (v6) {
-		sl_reply_ip(pkt, SL_PROTO_ICMPV6, 0, SL_ICMP_LEN + quote);
-		__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP + SL_IPV6_LEN, &icmp, sizeof(icmp));
-	} else {
-		sl_reply_ip(pkt, SL_PROTO_ICMP, SL_REPLY_TOS4, SL_ICMP_LEN + quote);
-		__builtin_memcpy(pkt->plan.outer + SL_OUTER_IP + SL_IPV4_LEN, &icmp, sizeof(icmp));
-	}
-	pkt->plan.grow = (__u16)front;
-	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + front);
+	icmp->csum = (__u16)~sl_csum_fold(sum);
+	sl_reply_ip(pkt, v6 ? SL_PROTO_ICMPV6 : SL_PROTO_ICMP, v6 ? 0 : SL_REPLY_TOS4, SL_ICMP_LEN + quote);
+	pkt->plan.grow = (__u16)(header + SL_ICMP_LEN);
+	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header + SL_ICMP_LEN);
 	pkt->plan.frame_len = pkt->plan.outer_len + quote;
-	return 1;
 }
 
 /* A REJECT_* verdict: plans the answer, or says why there is none. */
@@ -208,7 +217,11 @@ SL_INLINE enum sl_verdict sl_reply_reject(struct sl_env *env, struct sl_packet *
 		return SL_VERDICT_DROP_REPLY_LIMITED;
 	if (pkt->proto == SL_PROTO_TCP)
 		return sl_reply_rst(pkt) ? verdict : silent;
-	return sl_reply_unreachable(pkt) ? verdict : silent;
+	if (pkt->flags & SL_PKT_V6)
+		sl_reply_quote(env, pkt, 1);
+	else
+		sl_reply_quote(env, pkt, 0);
+	return verdict;
 }
 
 #endif

@@ -100,6 +100,19 @@ struct sl_icmp {
 	__be32 rest;
 } SL_WIRE;
 
+/* True when both are the same MAC address. Any thread. */
+SL_INLINE int sl_mac_equal(const __u8 *a, const __u8 *b)
+{
+	__u32 first_a, first_b;
+	__u16 last_a, last_b;
+
+	__builtin_memcpy(&first_a, a, 4);
+	__builtin_memcpy(&first_b, b, 4);
+	__builtin_memcpy(&last_a, a + 4, 2);
+	__builtin_memcpy(&last_b, b + 4, 2);
+	return first_a == first_b && last_a == last_b;
+}
+
 _Static_assert(sizeof(struct sl_eth) == SL_ETH_LEN, "wire format");
 _Static_assert(sizeof(struct sl_ipv4) == SL_IPV4_LEN, "wire format");
 _Static_assert(sizeof(struct sl_ipv6) == SL_IPV6_LEN, "wire format");
