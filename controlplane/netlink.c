@@ -286,7 +286,7 @@ int netlink_address_add(struct netlink *nl, int ifindex, const struct sl_addr *a
 	};
 	const struct ifa_cacheinfo deprecated = {.ifa_prefered = 0, .ifa_valid = UINT32_MAX};
 	struct nl_msg *message =
-		request_new(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK, &header, sizeof(header));
+		request_new(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &header, sizeof(header));
 	struct answer answer = {0};
 
 	/* Deprecated: the kernel must not take a VIP as the source of its own connections. */
