@@ -15,8 +15,10 @@ static const char head[] =
 	"     ninja -C BUILD docs-configuration -->\n"
 	"# The configuration file\n"
 	"\n"
-	"`sluiced` reads `/etc/sluice/sluice.yaml` (`--config FILE`): YAML, keys in kebab-case, lists keyed by\n"
-	"`name`. `sluiced --check FILE` says everything that is wrong with a file and exits 0 or 1. One error\n"
+	"`sluiced` reads `/etc/sluice/sluice.yaml` (`--config FILE`): YAML, keys in kebab-case, lists keyed "
+	"by\n"
+	"`name`. `sluiced --check FILE` says everything that is wrong with a file and exits 0 or 1. One "
+	"error\n"
 	"refuses the whole file; on a reload (SIGHUP, `sluicectl reload`) what runs keeps running.\n"
 	"\n"
 	"The shortest useful file:\n";
@@ -28,24 +30,32 @@ static const char rules[] =
 	"| what | how | not |\n"
 	"|---|---|---|\n"
 	"| durations | a whole number and `ms`, `s`, `m` or `h`: `500ms`, `2s`, `10m` | `2`: no unit |\n"
-	"| sizes and counts | a whole number and `K`, `M` or `G` (1024, 1024², 1024³): `4G`, `1M`; counts also without | `4GB` |\n"
+	"| sizes and counts | a whole number and `K`, `M` or `G` (1024, 1024², 1024³): `4G`, `1M`; counts "
+	"also without | `4GB` |\n"
 	"| shares | whole percent: `30%` | `30`, `0.3` |\n"
 	"| booleans | `true`, `false` (YAML 1.2) | `yes`, `on`, `1` |\n"
-	"| addresses | `192.0.2.10`, `2001:db8::10`; with a port IPv6 stands in brackets: `[2001:db8::10]:443` | `192.0.2.0/24` |\n"
+	"| addresses | `192.0.2.10`, `2001:db8::10`; with a port IPv6 stands in brackets: "
+	"`[2001:db8::10]:443` | `192.0.2.0/24` |\n"
 	"| names | 1 to 63 of `A-Z a-z 0-9 . _ : -`, the first a letter or a digit | |\n"
 	"\n"
-	"Texts that hold `: `, `#`, or inside `[ ]` and `{ }` any of `[ ] { } ,`, stand in quotes. An alias (`*name`) may\n"
-	"stand for a whole value that an anchor (`&name`) marked earlier in the file. Not accepted: a key twice in one\n"
-	"map, merge keys (`<<`), tags (`!!str`), a second document, tabs as indentation, anything but UTF-8, more than\n"
+	"Texts that hold `: `, `#`, or inside `[ ]` and `{ }` any of `[ ] { } ,`, stand in quotes. An alias "
+	"(`*name`) may\n"
+	"stand for a whole value that an anchor (`&name`) marked earlier in the file. Not accepted: a key "
+	"twice in one\n"
+	"map, merge keys (`<<`), tags (`!!str`), a second document, tabs as indentation, anything but UTF-8, "
+	"more than\n"
 	"64 MiB, 24 levels or 4,000,000 values with all aliases written out.\n"
 	"\n"
 	"## What an error looks like\n"
 	"\n"
-	"`file:line:column: path: what is wrong and what is allowed`, the line, and a caret at the place. Items of lists\n"
-	"are shown by name, or counted from 0. All errors of a file are shown at once, the first 100 that are found.\n"
+	"`file:line:column: path: what is wrong and what is allowed`, the line, and a caret at the place. "
+	"Items of lists\n"
+	"are shown by name, or counted from 0. All errors of a file are shown at once, the first 100 that "
+	"are found.\n"
 	"\n"
 	"```\n"
-	"sluice.yaml:5:12: services[web].check: \"htp /healthz\" is no check; allowed: a name of checks:, \"tcp [PORT]\", …\n"
+	"sluice.yaml:5:12: services[web].check: \"htp /healthz\" is no check; allowed: a name of checks:, "
+	"\"tcp [PORT]\", …\n"
 	"        check: htp /healthz\n"
 	"               ^\n"
 	"```\n"
@@ -53,20 +63,28 @@ static const char rules[] =
 	"\n"
 	"## What is decided\n"
 	"\n"
-	"* A listener with port `*` takes every port of its address that no other listener of that protocol names: an\n"
+	"* A listener with port `*` takes every port of its address that no other listener of that protocol "
+	"names: an\n"
 	"  exact port wins. The same protocol, address and port twice is an error.\n"
-	"* In mode `l2` a backend's address is only used to find its MAC address and to probe it, so its family need not\n"
+	"* In mode `l2` a backend's address is only used to find its MAC address and to probe it, so its "
+	"family need not\n"
 	"  be the VIP's. It must be of a network of one of the interfaces, as far as these are known.\n"
-	"* A check without `port` probes the only port of the services that use the pool; where there are several, or\n"
+	"* A check without `port` probes the only port of the services that use the pool; where there are "
+	"several, or\n"
 	"  `*`, the check must say it. A check's path is sent as it is written.\n"
-	"* A service with `backends:` has a pool of its own, with the service's name and the defaults of a pool. The\n"
+	"* A service with `backends:` has a pool of its own, with the service's name and the defaults of a "
+	"pool. The\n"
 	"  same pool for two services, or other settings, take an entry in `pools:`.\n"
-	"* A check written inside a pool or a service has the pool's name, which must not be one of `checks:`.\n"
-	"* A backend without a name is named by its address. Names are what is hashed: whoever renames a backend moves\n"
+	"* A check written inside a pool or a service has the pool's name, which must not be one of "
+	"`checks:`.\n"
+	"* A backend without a name is named by its address. Names are what is hashed: whoever renames a "
+	"backend moves\n"
 	"  its connections, whoever changes its address does not.\n"
-	"* `workers` and `manager` must be CPUs of this machine, where that is known. A manager on the CPU of a worker\n"
+	"* `workers` and `manager` must be CPUs of this machine, where that is known. A manager on the CPU "
+	"of a worker\n"
 	"  that never sleeps (`poll: busy`) is an error.\n"
-	"* Keys of later versions (`slow-start`, `tracking`, `xdp:`, …) are read, checked and kept where they stand in\n"
+	"* Keys of later versions (`slow-start`, `tracking`, `xdp:`, …) are read, checked and kept where "
+	"they stand in\n"
 	"  the tables below; words such as `mode: gue` are refused as not available in this build.\n";
 
 struct chapter {
@@ -84,13 +102,16 @@ static const struct chapter chapters[] = {
 	{ "limits", "limits", "" },
 	{ "log", "log", "" },
 	{ "checks.*", "checks",
-	  "A map: the name of each check, and its keys. A pool may also hold its check itself: as a map with these keys,\n"
+	  "A map: the name of each check, and its keys. A pool may also hold its check itself: as a map with "
+	  "these keys,\n"
 	  "or short: `tcp`, `tcp 8080`, `http` (which is `http /`), `http /healthz`, `icmp`.\n\n" },
 	{ "pools[]", "pools", "A list of maps.\n\n" },
 	{ "pools[].connection-idle", "pools[].connection-idle", "" },
 	{ "pools[].backends[]", "pools[].backends", "A list. Each entry is an address or a map:\n\n" },
-	{ "services[]", "services", "A list of maps. A service has either `pool`, or `backends` and perhaps `check`.\n\n" },
-	{ "vips[]", "vips", "A list of maps; only for addresses that need another setting than the default.\n\n" },
+	{ "services[]", "services",
+	  "A list of maps. A service has either `pool`, or `backends` and perhaps `check`.\n\n" },
+	{ "vips[]", "vips",
+	  "A list of maps; only for addresses that need another setting than the default.\n\n" },
 };
 
 static void print_key(const struct config_key *key)
@@ -112,7 +133,8 @@ static void print_chapter(const struct chapter *chapter)
 {
 	const struct config_section section = config_schema_section(chapter->section);
 
-	printf("\n## %s\n\n%s| key | what | allowed | default |\n|---|---|---|---|\n", chapter->title, chapter->text);
+	printf("\n## %s\n\n%s| key | what | allowed | default |\n|---|---|---|---|\n", chapter->title,
+	       chapter->text);
 	for (size_t i = 0; i < section.count; i++)
 		print_key(&section.keys[i]);
 }

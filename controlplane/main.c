@@ -19,8 +19,8 @@ static enum exit_status check(const char *path)
 
 	if (err == 0)
 		err = config_load(path, host, &config, &errors);
-	if (errors && config_errors_count(errors) > 0)
-		config_errors_print(errors, stderr);
+	if (errors)
+		config_errors_print(errors, stderr); /* warnings too */
 	else if (err < 0)
 		fprintf(stderr, "sluiced: %s: %s\n", path, strerror(-err));
 	if (err == 0)

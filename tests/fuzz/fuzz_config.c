@@ -26,7 +26,8 @@ static void check_pool(const struct config *config, const struct config_pool *po
 
 	must(pool->name[0] && memchr(pool->name, 0, sizeof(pool->name)));
 	must(pool->check >= -1 && pool->check < (int)config->check_count);
-	must(pool->check < 0 || config->checks[pool->check].type == CONFIG_CHECK_ICMP || pool->check_port > 0);
+	must(pool->check < 0 || config->checks[pool->check].type == CONFIG_CHECK_ICMP ||
+	     pool->check_port > 0);
 	must(pool->backend_count > 0 && pool->backend_count <= SL_SLOT_MAX);
 	must(pool->table_size >= pool->backend_count && pool->table_size <= SL_TABLE_ROWS_MAX);
 	must(pool->idle_tcp_s > 0 && pool->idle_quic_s > 0 && pool->idle_udp_s > 0);
@@ -45,7 +46,8 @@ static void check(const struct config *config)
 	must(config->boot.worker_count > 0 && config->boot.worker_count <= SL_WORKERS_MAX);
 	must(config->service_count > 0 && config->vip_count > 0);
 	for (size_t i = 0; i < config->interface_count; i++)
-		must(config->boot.port[i].kind > SL_PORT_NONE && config->boot.port[i].kind < SL_PORT_KIND_COUNT);
+		must(config->boot.port[i].kind > SL_PORT_NONE &&
+		     config->boot.port[i].kind < SL_PORT_KIND_COUNT);
 	for (size_t i = 0; i < config->check_count; i++) {
 		const struct config_check *check = &config->checks[i];
 
@@ -65,7 +67,9 @@ static void check(const struct config *config)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct config_network network = { "eth1", { .b = { [10] = 0xff, 0xff, 192, 0, 2 } }, 120 };
+	static const struct config_network network = { "eth1",
+						       { .b = { [10] = 0xff, 0xff, 192, 0, 2 } },
+						       120 };
 	const struct config_host machines[] = {
 		{ 0 },
 		{ .file_root_owned = true },
@@ -80,7 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	err = config_load_text("fuzz.yaml", (const char *)data + 1, size - 1, &machines[data[0] % 3], &config, &errors);
+	err = config_load_text("fuzz.yaml", (const char *)data + 1, size - 1, &machines[data[0] % 3], &config,
+			       &errors);
 	must(err == 0 || err == -EINVAL);
 	must((config != NULL) == (err == 0) && errors && (config_errors_count(errors) == 0) == (err == 0));
 	out = open_memstream(&printed, &len);
