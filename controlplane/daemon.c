@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "key_file.h"
 #include "sluice/host/lock.h"
 
 static void on_pool_empty(void *ctx, const struct model_pool *pool)

@@ -150,7 +150,7 @@ static void show_workers(void *ctx, api_emit_worker *emit, void *arg)
 	}
 }
 
-static uint64_t age_ms(const uint64_t *beat_ns, uint64_t now_ns)
+static uint64_t age_ms(const __u64 *beat_ns, uint64_t now_ns)
 {
 	const uint64_t beat = __atomic_load_n(beat_ns, __ATOMIC_RELAXED);
 
