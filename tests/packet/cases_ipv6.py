@@ -43,6 +43,10 @@ c.add("an extension header cut off after 4 bytes is refused", chain(0, b"\x06\x0
 c.add("an announced extension header that is missing is refused", chain(60, b""), "drop_ip6_extensions")
 c.add("padding behind the packet is not read as an extension header",
       bytes(chain(60, b"")) + b"\x06\x00" + OPTS8 + tcp, "drop_ip6_extensions")
+c.add("padding behind the packet is not read as a fragment header",
+      bytes(chain(44, b"")) + b"\x06\0\0\x01\0\0\0\1" + tcp, "drop_ip6_extensions")
+c.add("padding behind the packet is not read as a routing header",
+      bytes(chain(43, b"")) + b"\x06\0\0\x01\0\0\0\1" + tcp, "drop_ip6_extensions")
 c.add("a chain that ends inside the last header is refused", chain(60, b"\x3c\x00" + OPTS8), "drop_ip6_extensions")
 c.add("a routing header with segments left is refused",
       eth() / ip6() / IPv6ExtHdrRouting(segleft=1, addresses=["2001:db8::99"]) / syn(), "drop_ip6_routing")

@@ -18,15 +18,13 @@ SL_INLINE __u8 *sl_cursor(const struct sl_packet *pkt, __u64 offset, __u64 size)
 {
 	__u8 *bytes, *end = pkt->end;
 
-#ifdef __bpf__
-	__asm__ volatile("" : "+r"(end)); /* else clang computes end + 1 outside a loop; the verifier forbids that */
-#endif
 	if (offset > SL_CURSOR_MAX)
 		return SL_NULL;
 	bytes = pkt->data + offset;
 #ifdef __bpf__
-	/* The verifier trusts the register that was compared: keep the compiler from adding up another. */
-	asm volatile("" : "+r"(bytes));
+	/* The verifier trusts the very registers that were compared: clang may neither add up another
+	 * `bytes` for the access, nor compute end + 1 once outside a loop. */
+	__asm__ volatile("" : "+r"(bytes), "+r"(end));
 #endif
 	if (bytes + size > end)
 		return SL_NULL;

@@ -50,7 +50,7 @@ SL_INLINE int sl_ipip_identify(struct sl_env *env, const struct sl_packet *pkt, 
 	return 1;
 }
 
-/* `mtu` is what the next hop takes; `port` the one the frame leaves by. */
+/* `mtu` is what the next hop takes, never more than SL_IP_LEN_MAX; `port` the one the frame leaves by. */
 SL_INLINE enum sl_verdict sl_rewrite_ipip(struct sl_env *env, struct sl_packet *pkt, const struct sl_port *port,
 					  __u32 mtu)
 {
@@ -69,7 +69,7 @@ SL_INLINE enum sl_verdict sl_rewrite_ipip(struct sl_env *env, struct sl_packet *
 		return SL_VERDICT_DROP_NO_NEIGHBOR;
 	if (sl_unlikely(sl_addr_equal(&pkt->key.src, &backend->outer_src)))
 		return SL_VERDICT_DROP_LOOP;
-	if (pkt->ip_len + grow > mtu || pkt->ip_len + grow > SL_IP_LEN_MAX)
+	if (pkt->ip_len + grow > mtu)
 		return SL_VERDICT_DROP_TOO_BIG;
 
 	sl_plan_ethernet(pkt, pkt->neighbor->mac, port->mac, outer_v4 ? SL_ETH_IPV4 : SL_ETH_IPV6);
