@@ -62,15 +62,15 @@ quoted = bytes(ip4(src="192.0.2.10", dst="198.51.100.7") / UDP(sport=80, dport=4
 for kind, word in ((3, "unreachable"), (4, "source quench"), (5, "redirect"), (11, "time exceeded"), (12, "parameter problem")):
     c.add("ICMP %s to a VIP is an error" % word, eth() / ip4() / ICMP(type=kind) / Raw(quoted), "drop_icmp_error")
 for kind in (0, 13, 17, 30, 42):
-    c.add("ICMP type %d to a VIP is no service" % kind, eth() / ip4() / ICMP(type=kind) / Raw(b"\0" * 12), "drop_no_service")
+    c.add("ICMP type %d to a VIP is no service" % kind, eth() / ip4(proto=1) / Raw(bytes([kind]) + b"\0" * 19), "drop_no_service")
 for kind, word in ((1, "unreachable"), (2, "too big"), (3, "time exceeded"), (4, "parameter problem"), (100, "private error")):
     c.add("ICMPv6 %s to a VIP is an error" % word, eth() / ip6(nh=58) / Raw(bytes([kind, 0, 0, 0, 0, 0, 0, 0])), "drop_icmp_error")
 for kind in (130, 131, 132, 133, 134, 135, 136, 137, 143):
     c.add("ICMPv6 type %d to a VIP is the kernel's" % kind, eth() / ip6(nh=58) / Raw(bytes([kind]) + b"\0" * 23), "to_kernel")
 for kind in (129, 138, 142, 144, 255):
     c.add("ICMPv6 type %d to a VIP is no service" % kind, eth() / ip6(nh=58) / Raw(bytes([kind]) + b"\0" * 7), "drop_no_service")
-c.add("other ICMP to a VIP set to kernel is the kernel's", eth() / ip4(dst="192.0.2.12") / ICMP(type=13) / Raw(b"\0" * 12), "to_kernel")
-c.add("other ICMP to a VIP set to reject is not answered", eth() / ip4(dst="192.0.2.11") / ICMP(type=13) / Raw(b"\0" * 12),
+c.add("other ICMP to a VIP set to kernel is the kernel's", eth() / ip4(dst="192.0.2.12", proto=1) / Raw(b"\x0d" + b"\0" * 19), "to_kernel")
+c.add("other ICMP to a VIP set to reject is not answered", eth() / ip4(dst="192.0.2.11", proto=1) / Raw(b"\x0d" + b"\0" * 19),
       "drop_no_service")
 c.add("a neighbour solicitation to a VIP on a port without a kernel path is named",
       eth(1) / ip6(nh=58) / Raw(b"\x87" + b"\0" * 23), "drop_no_kernel_path", port=1)
