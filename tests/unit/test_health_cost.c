@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -76,6 +77,23 @@ static void run_for(uv_loop_t *loop, uv_timer_t *limit, uint64_t ms)
 	uv_run(loop, UV_RUN_DEFAULT);
 }
 
+/* Connections of ours to `port` that linger in TIME_WAIT (06 in /proc/net/tcp). */
+static unsigned int count_time_wait(uint16_t port)
+{
+	unsigned int remote_port, tcp_state;
+	unsigned int count = 0;
+	FILE *file = fopen("/proc/net/tcp", "r");
+	char line[512];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, " %*d: %*8x:%*4x %*8x:%4x %2x", &remote_port, &tcp_state) == 2 && tcp_state == 6 &&
+		    remote_port == port)
+			count++;
+	fclose(file);
+	return count;
+}
+
 /* Every probe has an address of its own, as backends have: curl and kernel see many hosts. */
 static void measure(const struct config_check *check, uint16_t port)
 {
@@ -111,6 +129,7 @@ static void measure(const struct config_check *check, uint16_t port)
 		assert_int_equal(health_status(targets[i].probe), BACKEND_UP);
 	assert_in_range(sent, PROBES_PER_S * MEASURED_S * 9 / 10, PROBES_PER_S * MEASURED_S * 11 / 10);
 	assert_true(percent < CPU_PERCENT_MAX);
+	assert_int_equal(count_time_wait(port), 0);
 	health_destroy(health);
 	uv_close((uv_handle_t *)&limit, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
