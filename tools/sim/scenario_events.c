@@ -52,7 +52,7 @@ static void event_backends(struct scenario_reader *reader, const struct config_n
 {
 	const char *text;
 
-	item->whats++;
+	item->whats += scenario_items(node) > 0;
 	for (size_t i = 0; i < scenario_items(node); i++) {
 		const struct config_node *one = node->kind == CONFIG_NODE_LIST ? node->items[i] : node;
 		struct scenario_event *event;

@@ -169,15 +169,16 @@ bool scenario_mac(struct scenario_reader *reader, const struct config_node *node
 {
 	static const char allowed[] = "an Ethernet address of one station, like 02:00:00:00:00:01";
 	unsigned int byte[6];
+	bool colons = true;
 	const char *text;
-	int end = -1;
 
 	if (!scenario_text(reader, node, path, allowed, &text))
 		return false;
-	if (strlen(text) != 17 ||
-	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4],
-		   &byte[5], &end) != 6 ||
-	    end != 17) {
+	for (int i = 2; i < 17 && colons; i += 3)
+		colons = strlen(text) == 17 && text[i] == ':';
+	if (!colons || strspn(text, "0123456789abcdefABCDEF:") != 17 ||
+	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4],
+		   &byte[5]) != 6) {
 		refuse(reader, node, path, "is no Ethernet address", allowed);
 		return false;
 	}
