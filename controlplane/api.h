@@ -49,7 +49,7 @@ struct api_backend {
 	const char *health;       /* what probes say: up, down, unknown */
 	const char *reason;       /* the last result in words */
 	uint64_t since_s;         /* of this health, wall clock; 0: not known */
-	uint32_t latency_us;      /* of the last probe; 0: none */
+	uint32_t latency_us;      /* of the last probe that passed; 0: none did */
 	const char *admin;        /* ready, drain … */
 	const char *admin_who, *admin_why; /* NULL or empty: nobody said anything */
 	uint64_t admin_since_s;   /* wall clock */

@@ -70,7 +70,8 @@ static bool probe_count(struct health_probe *probe, bool passed)
 
 	probe->passes = passed ? probe->passes + 1 : 0;
 	probe->failures = passed ? 0 : probe->failures + 1;
-	probe->latency_us = (uint32_t)((uv_hrtime() - probe->sent_ns) / 1000);
+	if (passed)
+		probe->latency_us = (uint32_t)((uv_hrtime() - probe->sent_ns) / 1000);
 	return backend_state_update(&probe->state, &limits, passed);
 }
 

@@ -48,7 +48,7 @@ struct health_view {
 	char reason[96];          /* the last result in words */
 	uint64_t since_ms;        /* how long the status has been what it is */
 	uint64_t age_ms;          /* since the last result; UINT64_MAX: none yet */
-	uint32_t latency_us;      /* of the last probe that was answered */
+	uint32_t latency_us;      /* of the last probe that passed; 0: none did */
 	unsigned int passes;      /* in a row, to the last result */
 	unsigned int failures;    /* in a row, to the last result */
 	unsigned int needed;      /* more results like the last one that would change the status; 0: none would */

@@ -245,6 +245,7 @@ static void a_hanging_probe_times_out_and_delays_no_other(void **state)
 	assert_int_equal(health_status(targets[0].probe), BACKEND_DOWN);
 	health_view(targets[0].probe, &view);
 	assert_string_equal(view.reason, "timeout");
+	assert_int_equal(view.latency_us, 0); /* how long it did not answer is no latency */
 }
 
 static void on_check(uv_check_t *check)

@@ -30,6 +30,7 @@ enum ctl_exit ctl_status(const struct ctl_options *options, char **arguments)
 	char uptime[32], age[32];
 	json_t *answer = NULL;
 	enum ctl_exit result = client_show(options, "/v1/status", &answer);
+	const char *node = answer_text(answer, "node");
 
 	(void)arguments;
 	if (answer == NULL)
@@ -37,7 +38,7 @@ enum ctl_exit ctl_status(const struct ctl_options *options, char **arguments)
 	format_duration(answer_number(answer, "uptime_s"), uptime, sizeof(uptime));
 	format_duration(answer_number(answer, "config_age_s"), age, sizeof(age));
 	printf("%s: %s\n", answer_text(answer, "verdict"), answer_text(answer, "summary"));
-	printf("node           %s\n", answer_text(answer, "node"));
+	printf("node           %s\n", node[0] != 0 ? node : "-");
 	printf("instance       %s\n", answer_text(answer, "instance"));
 	printf("sluiced        %s, up %s\n", answer_text(answer, "version"), uptime);
 	printf("configuration  %s, read %s ago\n", answer_text(answer, "config"), age);

@@ -136,21 +136,25 @@ static void print_datapath(const json_t *answer)
 {
 	const int64_t pid = answer_number(answer, "pid");
 	const int64_t started = answer_number(answer, "started");
+	const bool attached = json_is_true(json_object_get(answer, "attached"));
 	char when[64] = "-";
 	struct tm tm;
 
 	if (started != 0 && gmtime_r(&(time_t){started}, &tm) != NULL)
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	printf("%-17s%s\n", "datapath", answer_text(answer, "datapath"));
-	printf("%-17s%s\n", "attached", json_is_true(json_object_get(answer, "attached")) ? "yes" : "no");
+	printf("%-17s%s\n", "attached", attached ? "yes" : "no");
 	if (pid != 0)
 		printf("%-17spid %" PRId64 ", started %s\n", "sluice-dp", pid, when);
 	else
 		printf("%-17snot running\n", "sluice-dp");
 	printf("%-17s%" PRId64 ", applied %" PRId64 "\n", "generation", answer_number(answer, "generation"),
 	       answer_number(answer, "applied"));
-	printf("%-17s%s, sluice-dp knows minor %" PRId64 "\n", "abi", answer_text(answer, "abi"),
-	       answer_number(answer, "data_abi_minor"));
+	if (attached)
+		printf("%-17s%s, sluice-dp knows minor %" PRId64 "\n", "abi", answer_text(answer, "abi"),
+		       answer_number(answer, "data_abi_minor"));
+	else
+		printf("%-17s%s\n", "abi", answer_text(answer, "abi"));
 	printf("%-17s%s\n", "session", answer_text(answer, "session"));
 	printf("%-17s%" PRId64 " of %" PRId64 " make progress\n", "workers", answer_number(answer, "workers_alive"),
 	       answer_number(answer, "workers"));
