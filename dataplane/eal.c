@@ -10,6 +10,7 @@
 #include <rte_log.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dataplane/log.h"
 
@@ -45,8 +46,10 @@ int eal_start(const struct eal_args *args, struct eal_args_error *reterr_error)
 		rte_openlog_stream(stream);
 	}
 	memcpy(argv, args->argv, sizeof(argv)); /* the EAL sorts its arguments */
-	if (rte_eal_init(args->argc, argv) >= 0)
+	if (rte_eal_init(args->argc, argv) >= 0) {
+		(void)rmdir(rte_eal_get_runtime_dir()); /* made for files that we do not have; stays if it holds any */
 		return 0;
+	}
 	err = rte_errno > 0 ? -rte_errno : -EIO;
 	snprintf(reterr_error->text, sizeof(reterr_error->text),
 		 "DPDK does not start (%s): with hugepages check that enough are free, without set dpdk: {memory: ...} "

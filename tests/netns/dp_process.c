@@ -37,7 +37,7 @@ void dp_process_start(struct dp_process *process, const char *runtime, const cha
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* an interrupted test leaves nothing behind */
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
-		execl(program, program, "--no-huge", "--runtime-dir", runtime, "--instance", "lab", option, (char *)NULL);
+		execl(program, program, "--runtime-dir", runtime, "--instance", "lab", option, (char *)NULL);
 		_exit(127);
 	}
 }

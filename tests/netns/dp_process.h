@@ -14,7 +14,7 @@ struct dp_process {
 	char log[300];
 };
 
-/* Starts $SLUICE_DP for <runtime>/lab with --no-huge and `option` (NULL: none), logging to <runtime>/NAME.log. */
+/* Starts $SLUICE_DP for <runtime>/lab with `option` (NULL: none), logging to <runtime>/NAME.log. */
 void dp_process_start(struct dp_process *process, const char *runtime, const char *name, const char *option);
 /* Waits up to `ms` for its end. Returns the exit code, 128 + signal, or -1: it still runs. */
 int dp_process_wait(struct dp_process *process, int ms);

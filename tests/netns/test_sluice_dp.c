@@ -394,6 +394,78 @@ static void it_waits_for_sluiced_as_long_as_it_is_told(void **state)
 	assert_int_equal(dp_process_end(&lab.dp, SIGINT), 0);
 }
 
+/* Hugepages are the machine's, so this test takes what it finds: none, or some. */
+static void hugepages_are_used_or_their_lack_is_named(void **state)
+{
+	struct feeder_conf conf = conf_of("net_null0", 1);
+	int code;
+
+	(void)state;
+	conf.boot.hugepages = 1;
+	feed(&conf);
+	dp_process_start(&lab.dp, lab.runtime, "dp", "--no-huge");
+	assert_true(feeder_pump(lab.feeder, 1, 5000));
+	assert_int_equal(dp_process_end(&lab.dp, SIGTERM), 0);
+	dp_process_start(&lab.dp, lab.runtime, "dp", NULL);
+	code = dp_process_wait(&lab.dp, 300);
+	if (code == 3) {
+		assert_true(dp_process_says(&lab.dp, "no free hugepages: echo 512 > /sys/kernel/mm/hugepages/", 0));
+		return;
+	}
+	assert_int_equal(code, -1);
+	assert_true(feeder_pump(lab.feeder, 1, 5000));
+	assert_int_equal(dp_process_end(&lab.dp, SIGTERM), 0);
+}
+
+static void a_truncated_file_stops_nothing_and_the_next_one_is_taken(void **state)
+{
+	struct feeder_conf conf = conf_of("net_null0", 2);
+	char path[128];
+	uint64_t before;
+
+	(void)state;
+	feed(&conf);
+	dp_process_start(&lab.dp, lab.runtime, "dp", NULL);
+	assert_true(feeder_pump(lab.feeder, 1, 5000));
+	feeder_pump(lab.feeder, 0, 250);
+	before = feeder_received(lab.feeder);
+	snprintf(path, sizeof(path), "%s/" SL_SHM_FILE, lab.dir);
+	feeder_destroy(lab.feeder);
+	lab.feeder = NULL;
+	assert_int_equal(truncate(path, 4096), 0);
+	assert_true(dp_process_says(&lab.dp, "going on with the state of before", 3000));
+	assert_int_equal(dp_process_wait(&lab.dp, 200), -1);
+	/* a second sluice-dp of another instance would refuse the same file */
+	feed(&conf);
+	assert_true(feeder_pump(lab.feeder, 1, 5000));
+	feeder_pump(lab.feeder, 0, 250);
+	assert_true(feeder_received(lab.feeder) > before);
+	assert_int_equal(dp_process_end(&lab.dp, SIGTERM), 0);
+}
+
+static void a_file_that_cannot_be_trusted_is_refused_with_the_reason(void **state)
+{
+	static const struct {
+		const char *command, *text;
+	} cases[] = {
+		{"truncate -s 20000 %s/dataplane.shm", "dataplane.shm"},
+		{"printf X | dd of=%s/dataplane.shm bs=1 seek=100 conv=notrunc status=none", "checksum"},
+		{"chown 12345 %s/dataplane.shm", "12345"},
+	};
+	struct feeder_conf conf = conf_of("net_null0", 1);
+	char command[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		feed(&conf);
+		snprintf(command, sizeof(command), cases[i].command, lab.dir);
+		assert_int_equal(system(command), 0);
+		dp_process_start(&lab.dp, lab.runtime, "dp", NULL);
+		assert_int_equal(dp_process_wait(&lab.dp, 3000), 4);
+		assert_true(dp_process_says(&lab.dp, cases[i].text, 0));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +477,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_worker_that_hangs_is_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_missing_ends_it_with_one_line_and_its_code, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_waits_for_sluiced_as_long_as_it_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(hugepages_are_used_or_their_lack_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_truncated_file_stops_nothing_and_the_next_one_is_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_that_cannot_be_trusted_is_refused_with_the_reason, setup, teardown),
 	};
 
 	if (geteuid() != 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sluice-dp on AF_XDP sockets of a two-queue veth, steered by sluiced's own program:
+ * sluice-dp on the AF_XDP sockets of a two-queue veth, steered by sluiced's own program, and on packet sockets:
  *
  *	p0 (this test sends and listens, packet socket) ── veth ── eth1 (two queues, xsk_def_prog)
  */
@@ -113,7 +113,7 @@ static void lay_out(unsigned int queues)
 	open_wire();
 }
 
-static void feed(unsigned int workers)
+static void feed(unsigned int workers, enum sl_port_kind kind)
 {
 	struct feeder_conf conf = {.dir = lab.dir,
 				   .vip = lab.vip.addr,
@@ -124,7 +124,7 @@ static void feed(unsigned int workers)
 					    .manager_cpu = -1,
 					    .worker_cpu = {0, 1},
 					    .user = "nobody",
-					    .port = {{.name = "up0", .device = "eth1", .kind = SL_PORT_AF_XDP}}}};
+					    .port = {{.name = "up0", .device = "eth1", .kind = kind}}}};
 
 	lab.feeder = feeder_create(&conf);
 }
@@ -178,7 +178,7 @@ static void two_workers_share_the_flows_of_a_two_queue_veth(void **state)
 
 	(void)state;
 	lay_out(2);
-	feed(2);
+	feed(2, SL_PORT_AF_XDP);
 	dp_process_start(&lab.dp, lab.runtime, "dp", NULL);
 	assert_true(dp_process_says(&lab.dp, "waiting for sluiced: no steering program on \"eth1\" yet", 3000));
 	steer();
@@ -208,7 +208,7 @@ static void killed_and_started_again_it_forwards_within_a_second_without_sluiced
 
 	(void)state;
 	lay_out(2);
-	feed(2);
+	feed(2, SL_PORT_AF_XDP);
 	steer();
 	dp_process_start(&lab.dp, lab.runtime, "first", NULL);
 	assert_true(feeder_pump(lab.feeder, 1, 5000));
@@ -244,7 +244,7 @@ static void too_few_queues_and_too_long_frames_end_it_with_the_remedy(void **sta
 {
 	(void)state;
 	lay_out(1);
-	feed(2);
+	feed(2, SL_PORT_AF_XDP);
 	dp_process_start(&lab.dp, lab.runtime, "dp", NULL);
 	assert_int_equal(dp_process_wait(&lab.dp, 3000), 3);
 	assert_true(dp_process_says(&lab.dp, "interface \"eth1\" has 1 queues, 2 workers need one each: ethtool -L", 0));
@@ -256,13 +256,42 @@ static void too_few_queues_and_too_long_frames_end_it_with_the_remedy(void **sta
 	assert_true(dp_process_says(&lab.dp, "interface \"eth1\" has an MTU of 9000, AF_XDP can carry", 0));
 }
 
+/* The driver takes VLAN tags off, the worker puts them back; the kernel has its own copy of what is not ours. */
+static void on_af_packet_tags_survive_and_the_rest_is_the_kernels(void **state)
+{
+	unsigned int to_backend[4] = {0};
+	uint8_t frame[FRAME_LEN + 4];
+
+	(void)state;
+	lay_out(2);
+	feed(2, SL_PORT_AF_PACKET);
+	dp_process_start(&lab.dp, lab.runtime, "dp", NULL);
+	assert_true(feeder_pump(lab.feeder, 1, 5000));
+	send_flows("10.9.9.9");
+	assert_int_equal(receive_forwarded(to_backend, FLOWS, 2000), FLOWS);
+	send_flows("10.9.0.1");
+	frame_make(frame, "10.9.9.9", 20000);
+	memmove(frame + 16, frame + 12, FRAME_LEN - 12);
+	memcpy(frame + 12, (uint8_t[]){0x81, 0, 0, 7}, 4);
+	assert_int_equal(send(lab.wire, frame, sizeof(frame), 0), sizeof(frame));
+	for (int i = 0; i < 100 && feeder_verdict(lab.feeder, SL_VERDICT_FORWARD) <= FLOWS; i++)
+		feeder_pump(lab.feeder, 0, 20);
+	assert_int_equal(feeder_verdict(lab.feeder, SL_VERDICT_FORWARD), FLOWS + 1);
+	assert_true(feeder_verdict(lab.feeder, SL_VERDICT_TO_KERNEL) >= FLOWS);
+	feeder_pump(lab.feeder, 0, 250);
+	assert_int_equal(feeder_received(lab.feeder), feeder_verdict_sum(lab.feeder));
+	/* one tag more than the datagrams without one, in the bytes sent */
+	assert_int_equal(feeder_worker(lab.feeder, 0)->tx_bytes + feeder_worker(lab.feeder, 1)->tx_bytes,
+			 (FLOWS + 1) * FRAME_LEN + 4);
+}
+
 static void a_missing_capability_is_named(void **state)
 {
 	char command[400];
 
 	(void)state;
 	lay_out(2);
-	feed(2);
+	feed(2, SL_PORT_AF_XDP);
 	snprintf(command, sizeof(command),
 		 "capsh --drop=cap_net_raw -- -c '%s --no-huge --runtime-dir %s --instance lab' 2>%s/cap.log; test $? = 3",
 		 getenv("SLUICE_DP"), lab.runtime, lab.runtime);
@@ -278,6 +307,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(killed_and_started_again_it_forwards_within_a_second_without_sluiced, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(too_few_queues_and_too_long_frames_end_it_with_the_remedy, setup, teardown),
+		cmocka_unit_test_setup_teardown(on_af_packet_tags_survive_and_the_rest_is_the_kernels, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_missing_capability_is_named, setup, teardown),
 	};
 
