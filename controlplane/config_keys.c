@@ -139,11 +139,11 @@ static const struct config_key keys[] = {
 	  .text = "`adaptive` sleeps when idle, `busy` never does." },
 	{ "dpdk.hugepages", CONFIG_TYPE_BOOL, IN(config, boot.hugepages), .value = "true", .restart = true,
 	  .text = "Use hugepages; without them packets cost more." },
-	{ "dpdk.user", CONFIG_TYPE_NAME, IN(config, boot.user),
-	  .value_text = "keep the user, drop capabilities", .restart = true,
-	  .text = "Account that sluice-dp drops to once its ports are open." },
+	{ "dpdk.user", CONFIG_TYPE_NAME, IN(config, boot.user), .value = "sluice", .restart = true,
+	  .text = "Account that sluice-dp drops to once its ports are open. Where it does not exist, the user "
+		  "stays and only the capabilities go." },
 
-	{ "xdp.attach", CONFIG_TYPE_WORD, IN(config, xdp_attach), .words = attaches, .value = "native-only",
+	{ "xdp.attach", CONFIG_TYPE_WORD, IN(config, xdp_attach), .words = attaches, .value = "auto",
 	  .text = "In the driver or not at all; in the driver where it can (`auto`); in the kernel's "
 		  "stack." },
 	{ "xdp.on-stop", CONFIG_TYPE_WORD, IN(config, xdp_on_stop), .words = on_stops, .value = "keep",

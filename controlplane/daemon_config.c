@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_diff.h"
 #include "config_host.h"
 #include "key_file.h"
 
@@ -56,61 +57,20 @@ int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key
 	return 0;
 }
 
-static size_t backends_of(const struct config *config)
+static int check_reload(struct daemon *d, const struct config_diff *diff, char *reterr, size_t reterr_size)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < config->pool_count; i++)
-		n += config->pools[i].backend_count;
-	return n;
-}
-
-static const struct config_pool *pool_named(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->pool_count; i++)
-		if (strcmp(config->pools[i].name, name) == 0)
-			return &config->pools[i];
-	return NULL;
-}
-
-/* Backends of `old` that `new` does not have any more. */
-static size_t removed_backends(const struct config *old, const struct config *new)
-{
-	size_t removed = 0;
-
-	for (size_t i = 0; i < old->pool_count; i++) {
-		const struct config_pool *pool = pool_named(new, old->pools[i].name);
-
-		for (size_t k = 0; k < old->pools[i].backend_count; k++) {
-			size_t at = 0;
-
-			while (pool && at < pool->backend_count &&
-			       strcmp(pool->backends[at].name, old->pools[i].backends[k].name) != 0)
-				at++;
-			removed += !pool || at == pool->backend_count;
-		}
-	}
-	return removed;
-}
-
-static int check_reload(struct daemon *d, const struct config *config, char *reterr, size_t reterr_size)
-{
-	const size_t before = backends_of(d->config), removed = removed_backends(d->config, config);
-
-	if (before > 0 && removed * 100 > before * d->config->mass_removal_percent) {
-		snprintf(reterr, reterr_size,
-			 "%s: removes %zu of %zu backends, more than limits: mass-removal: %u%% allows; remove fewer at "
-			 "a time, or raise the limit with a reload of its own first", d->options.config, removed, before,
-			 d->config->mass_removal_percent);
-		return -EPERM;
-	}
-	return 0;
+	if (diff->backends_removed * 100 <= diff->backends_before * d->config->mass_removal_percent)
+		return 0;
+	snprintf(reterr, reterr_size,
+		 "%s: removes %zu of %zu backends, more than limits: mass-removal: %u%% allows; remove fewer at a time, or "
+		 "raise the limit with a reload of its own first", d->options.config, diff->backends_removed,
+		 diff->backends_before, d->config->mass_removal_percent);
+	return -EPERM;
 }
 
 /* `config` is checked; from here on only memory can fail. */
-static int take_over(struct daemon *d, struct config *config)
+static int take_over(struct daemon *d, struct config *config, bool restart)
 {
-	const bool boot_changed = memcmp(&config->boot, &d->config->boot, sizeof(config->boot)) != 0;
 	struct config *old = d->config;
 	struct sl_key key;
 	int err;
@@ -129,9 +89,9 @@ static int take_over(struct daemon *d, struct config *config)
 	err = daemon_health_follow(d);
 	if (err == 0)
 		err = daemon_network_follow(d);
-	if (err == 0 && boot_changed)
+	if (err == 0 && restart)
 		err = daemon_new_file(d);
-	if (boot_changed)
+	if (restart)
 		log_warning(&d->log, "interfaces, cores or memory changed: this applies when sluice-dp restarts");
 	d->state_dirty = true;
 	daemon_publish(d);
@@ -140,16 +100,20 @@ static int take_over(struct daemon *d, struct config *config)
 
 int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size)
 {
+	struct config_diff *diff = NULL;
 	struct config *config = NULL;
 	int err = daemon_load_config(d, &config);
 
+	if (err == 0)
+		err = config_diff(d->config, config, &diff);
 	if (err < 0) {
+		config_free(config);
 		snprintf(reterr, reterr_size, "%s: refused; the errors are in the log of sluiced, and 'sluiced --check %s' "
 			 "prints them", d->options.config, d->options.config);
 	} else {
-		err = check_reload(d, config, reterr, reterr_size);
+		err = check_reload(d, diff, reterr, reterr_size);
 		if (err == 0) {
-			err = take_over(d, config);
+			err = take_over(d, config, diff->restart);
 			if (err < 0)
 				snprintf(reterr, reterr_size, "%s: %s", d->options.config, strerror(-err));
 		}
@@ -160,6 +124,8 @@ int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size)
 		log_error(&d->log, "reload refused, keeping the running configuration", LOG_STR("cause", reterr));
 	else
 		log_info(&d->log, "reloaded", LOG_STR("file", d->options.config),
-			 LOG_U64("services", d->config->service_count), LOG_U64("pools", d->config->pool_count));
+			 LOG_U64("services", d->config->service_count), LOG_U64("pools", d->config->pool_count),
+			 LOG_U64("changes", diff->count));
+	config_diff_free(diff);
 	return err;
 }

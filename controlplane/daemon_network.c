@@ -170,6 +170,16 @@ void daemon_network_applied(struct daemon *d)
 		dataplane_socket_offer(d->socket);
 }
 
+static enum steering_attach_mode attach_mode(const struct config *config)
+{
+	switch (config->xdp_attach) {
+	case CONFIG_XDP_ATTACH_NATIVE_ONLY: return STEERING_NATIVE_ONLY;
+	case CONFIG_XDP_ATTACH_GENERIC: return STEERING_GENERIC;
+	case CONFIG_XDP_ATTACH_AUTO: break;
+	}
+	return STEERING_NATIVE_OR_GENERIC;
+}
+
 /* Attaches the steering program to every AF_XDP port; `fatal` says whether one failure ends it. */
 static int attach_ports(struct daemon *d, bool fatal)
 {
@@ -192,7 +202,9 @@ static int attach_ports(struct daemon *d, bool fatal)
 				log_warning(&d->log, "bpffs is mounted for this process only: what is pinned goes with sluiced; "
 					    "mount it before sluiced starts", LOG_STR("bpffs", d->options.bpffs));
 		}
-		err = steering_attach(d->steering, interface->ifname, STEERING_NATIVE_OR_GENERIC, &port, &reterr);
+		err = steering_attach(d->steering, interface->ifname, attach_mode(d->config), &port, &reterr);
+		if (err == -EEXIST) /* a reload: it is */
+			continue;
 		if (err < 0) {
 			log_error(&d->log, "interface cannot be steered", LOG_STR("interface", interface->ifname),
 				  LOG_STR("cause", reterr.text));
@@ -310,6 +322,10 @@ int daemon_network_start(struct daemon *d)
 
 void daemon_network_stop(struct daemon *d)
 {
+	if (d->config->xdp_on_stop == CONFIG_XDP_ON_STOP_KEEP) {
+		log_info(&d->log, "the data plane goes on as it is: addresses and steering stay (xdp: on-stop: keep)");
+		return;
+	}
 	if (d->socket)
 		dataplane_socket_release(d->socket);
 	if (d->vips)

@@ -219,8 +219,7 @@ static int steer(struct steering *steering, struct steered *port, enum steering_
 				       port->ifname, strerror(-err));
 	} else {
 		pin_path(steering, port->ifname, "link", path);
-		port->link_fd = steering_link_attach(port->ifname, program_fd,
-						     mode == STEERING_NATIVE_OR_GENERIC, path, reterr);
+		port->link_fd = steering_link_attach(port->ifname, program_fd, mode, path, reterr);
 		err = port->link_fd < 0 ? port->link_fd : 0;
 	}
 	sluice_bpf__destroy(object);

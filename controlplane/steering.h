@@ -15,12 +15,11 @@
 #include "sluice/tables.h"
 
 #include "error_text.h"
+#include "steering_link.h"
 
 #define STEERING_BPFFS "/sys/fs/bpf"
 
 struct steering;
-
-enum steering_attach_mode { STEERING_NATIVE_ONLY = 0, STEERING_NATIVE_OR_GENERIC };
 
 /* How an interface came to be steered, for the log line and `show datapath`. */
 struct steering_port {

@@ -127,9 +127,7 @@ static int attach_failed(const char *ifname, int err, struct error_text *reterr)
 				      ifname);
 	case EOPNOTSUPP:
 		return error_text_set(reterr, err,
-				      "%s: the driver has no native XDP; allow generic (xdp: {attach: "
-				      "native-or-generic}) or "
-				      "use af_packet",
+				      "%s: the driver has no native XDP; set xdp: {attach: auto} to go without, slowly",
 				      ifname);
 	default:
 		return error_text_set(reterr, err, "%s: cannot attach the XDP program: %s", ifname,
@@ -137,16 +135,17 @@ static int attach_failed(const char *ifname, int err, struct error_text *reterr)
 	}
 }
 
-int steering_link_attach(const char *ifname, int program_fd, bool allow_generic, const char *path,
+int steering_link_attach(const char *ifname, int program_fd, enum steering_attach_mode mode, const char *path,
 			 struct error_text *reterr)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
 	LIBBPF_OPTS(bpf_link_create_opts, generic, .flags = XDP_FLAGS_SKB_MODE);
 	const int ifindex = (int)if_nametoindex(ifname);
-	int fd, err;
+	int fd = -EOPNOTSUPP, err;
 
-	fd = bpf_link_create(program_fd, ifindex, BPF_XDP, &native);
-	if (fd == -EOPNOTSUPP && allow_generic)
+	if (mode != STEERING_GENERIC)
+		fd = bpf_link_create(program_fd, ifindex, BPF_XDP, &native);
+	if (fd == -EOPNOTSUPP && mode != STEERING_NATIVE_ONLY)
 		fd = bpf_link_create(program_fd, ifindex, BPF_XDP, &generic);
 	if (fd < 0)
 		return attach_failed(ifname, fd, reterr);

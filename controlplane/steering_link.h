@@ -10,6 +10,8 @@
 
 #include "error_text.h"
 
+enum steering_attach_mode { STEERING_NATIVE_ONLY = 0, STEERING_NATIVE_OR_GENERIC, STEERING_GENERIC };
+
 /* The descriptor of the link pinned at `path` if it holds a program on `ifname`; else -ENOENT. */
 int steering_link_open(const char *path, const char *ifname);
 /* The program on an interface, whosever it is; *ret_id 0: none. 0 or -errno. */
@@ -18,9 +20,9 @@ int steering_link_program(const char *ifname, uint32_t *ret_id, bool *ret_generi
 int steering_link_check_free(const char *ifname, struct error_text *reterr);
 /* 0, or -ERANGE when the MTU is more than one XDP buffer takes. */
 int steering_link_check_mtu(const char *ifname, struct error_text *reterr);
-/* Attaches in native mode, in generic mode only where allowed and needed, and pins the link. Descriptor or
+/* Attaches (STEERING_NATIVE_OR_GENERIC: generic only where needed) and pins the link. Descriptor or
  * -errno. */
-int steering_link_attach(const char *ifname, int program_fd, bool allow_generic, const char *path,
+int steering_link_attach(const char *ifname, int program_fd, enum steering_attach_mode mode, const char *path,
 			 struct error_text *reterr);
 
 #endif
