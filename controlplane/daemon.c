@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -228,6 +229,17 @@ static int start_parts(struct daemon *d)
 	return err;
 }
 
+/* A probe holds one descriptor while it runs: thousands of backends need more than the usual soft limit. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int daemon_create(const struct options *options, struct daemon **ret_daemon)
 {
 	struct daemon *d = calloc(1, sizeof(*d));
@@ -241,6 +253,8 @@ int daemon_create(const struct options *options, struct daemon **ret_daemon)
 	d->status = EXIT_INTERNAL;
 	log_init(&d->log, STDERR_FILENO, options->log_format == LOG_FORMAT_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
 		 options->log_level);
+	raise_descriptor_limit();
+	gethostname(d->hostname, sizeof(d->hostname) - 1);
 	err = uv_loop_init(&d->loop);
 	if (err == 0)
 		err = start_loop(d);

@@ -55,6 +55,7 @@ struct daemon {
 	bool stopping;
 	enum exit_status status;
 
+	char hostname[SL_NAME_MAX]; /* what the node is called when the configuration does not say */
 	char runtime_dir[256]; /* <runtime-dir>/<instance> */
 	char state_dir[256];
 	char state_path[300];

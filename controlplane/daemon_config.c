@@ -95,6 +95,7 @@ static int take_over(struct daemon *d, struct config *config, bool restart)
 		log_warning(&d->log, "interfaces, cores or memory changed: this applies when sluice-dp restarts");
 	d->state_dirty = true;
 	daemon_publish(d);
+	daemon_publish_due(d); /* now: who asked for it sees the new generation */
 	return err;
 }
 

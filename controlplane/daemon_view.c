@@ -26,7 +26,7 @@ static void show_status(void *ctx, struct api_status *ret)
 	const uint64_t now_ms = uv_now(&d->loop);
 
 	*ret = (struct api_status){
-		.node = d->config->node,
+		.node = d->config->node[0] ? d->config->node : d->hostname,
 		.instance = d->options.instance,
 		.version = SLUICE_VERSION,
 		.config_path = d->options.config,
@@ -218,6 +218,7 @@ static int set_admin(void *ctx, const char *pool, const char *backend, enum back
 	d->state_dirty = true;
 	daemon_state_save(d);
 	daemon_publish(d);
+	daemon_publish_due(d);
 	return 0;
 }
 
