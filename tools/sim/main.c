@@ -153,6 +153,8 @@ static int open_files(struct sim *sim)
 
 	if (same_file(options->in, options->out) || same_file(options->in, options->verdicts))
 		return complain(EXIT_USE, "an output is the input file; name another");
+	if (options->out != NULL && options->verdicts != NULL && strcmp(options->out, options->verdicts) == 0)
+		return complain(EXIT_USE, "--out and --verdicts are the same file; name two");
 	if (capture_reader_open(options->in, &sim->in, reason) < 0)
 		return complain(EXIT_INPUT, reason);
 	if (options->out != NULL && capture_writer_open(options->out, &sim->out, reason) < 0)

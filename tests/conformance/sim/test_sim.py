@@ -189,6 +189,22 @@ class Packets(Case):
         self.capture(packets, "in.pcapng")
         self.assertEqual(self.sim(source="in.pcapng"), plain)
 
+    def test_hash_source_looks_at_the_source_address_only(self):
+        self.write("c.yaml", CONFIG.replace("pool: web, mode: l2", "pool: web, mode: l2, hash: source"))
+        self.capture([frame(i) for i in range(400)])
+        verdicts, _ = self.sim()
+        self.assertEqual([v["row"] for v in verdicts],
+                         [reference.row_of(reference.EXAMPLE_KEY, 65537, f"198.51.100.{1 + i % 200}", "192.0.2.10", 6, 0, 0,
+                                           by_source=True) for i in range(400)])
+
+    def test_streams_will_do_for_files(self):
+        self.capture([frame(i) for i in range(50)])
+        verdicts, _ = self.sim()
+        with open(self.path("in.pcap"), "rb") as file:
+            done = subprocess.run([SIM, "--config", self.path("c.yaml"), "--in", "-", "--verdicts", "-"], stdin=file,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+        self.assertEqual([json.loads(line) for line in done.stdout.splitlines()], verdicts)
+
     def test_another_key_is_another_table(self):
         self.capture([frame(i) for i in range(300)])
         before, _ = self.sim()
@@ -365,6 +381,10 @@ class Failures(Case):
                                self.path("in.pcap")], stderr=subprocess.PIPE, text=True, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("an output is the input file", done.stderr)
+        done = subprocess.run([SIM, "--config", self.path("c.yaml"), "--in", self.path("in.pcap"), "--out", "-",
+                               "--verdicts", "-"], stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("are the same file", done.stderr)
 
     def test_wrong_use_is_one_line(self):
         for argv, said in ((["--config", "x"], "--in is missing"), (["--in", "x"], "--config is missing"),
