@@ -181,6 +181,7 @@ def environment_that_lacks_something(test):
     def dp_ends(what, words, prefix=(), **config):
         lab.balancer.configure(**config)
         control = lab.balancer.start_sluiced()
+        wait_for(lambda: "sluiced runs" in control.log_text(), 5, f"sluiced runs: {control.log_text()}")
         process = lab.balancer.start_dp("--wait", "5", prefix=prefix)
         test.equal(process.wait(20), 3, f"exit code of sluice-dp: {what}: {process.log_text()}")
         test.check(any(word in process.log_text() for word in words), f"{what}, no remedy: {process.log_text()}")
