@@ -79,12 +79,13 @@ static int allocate(int fd, const char *dir, uint64_t size, const struct reason 
 	return 0;
 }
 
-/* The group that sluice-dp will have, when its account exists. */
-static int share(int fd, const char *dir, const struct sl_boot *boot, const struct reason *reason)
+/* File and directory get the group that sluice-dp will have, when its account exists: it opens the next file by it. */
+static int share(int fd, int dir_fd, const char *dir, const struct sl_boot *boot, const struct reason *reason)
 {
 	const struct passwd *account = boot->user[0] != 0 ? getpwnam(boot->user) : NULL;
 
-	if (account != NULL && account->pw_gid != getegid() && fchown(fd, (uid_t)-1, account->pw_gid) < 0)
+	if (account != NULL && account->pw_gid != getegid() &&
+	    (fchown(fd, (uid_t)-1, account->pw_gid) < 0 || fchown(dir_fd, (uid_t)-1, account->pw_gid) < 0))
 		return fail(reason, -errno, "\"%s/%s\": cannot be given to the group of \"%s\": %s: run sluiced as root or in that group",
 			    dir, SHM_FILE_NEW, boot->user, strerror(errno));
 	if (fchmod(fd, 0660) < 0)
@@ -139,7 +140,7 @@ static int fill(int dir_fd, const char *dir, const struct sl_boot *boot, struct 
 		return fail(reason, -errno, "\"%s/%s\": cannot be made: %s", dir, SHM_FILE_NEW, strerror(errno));
 	err = allocate(fd, dir, file->header.total_size, reason);
 	if (err == 0)
-		err = share(fd, dir, boot, reason);
+		err = share(fd, dir_fd, dir, boot, reason);
 	if (err == 0)
 		err = map(fd, dir, file, reason);
 	close(fd);
