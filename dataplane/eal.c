@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rte_eal_init() and the stream that DPDK logs to.
+ * rte_eal_init() and where DPDK and libxdp, which its AF_XDP driver uses, log to.
  */
 #include "dataplane/eal.h"
 
@@ -8,9 +8,11 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <xdp/libxdp.h>
 
 #include "dataplane/log.h"
 
@@ -34,6 +36,22 @@ static ssize_t eal_log_write(void *cookie, const char *bytes, size_t len)
 	return (ssize_t)len;
 }
 
+/*
+ * What libxdp says inside DPDK's driver: for debugging only. It warns at every start that the steering
+ * program is not its own to remove, and a port that does not open has an error line of ours.
+ */
+__attribute__((format(printf, 2, 0))) static int eal_log_libxdp(enum libxdp_print_level level, const char *format,
+								va_list args)
+{
+	char line[512];
+
+	(void)level;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = 0;
+	log_event(LOG_LEVEL_DEBUG, "libxdp", "%s", line);
+	return 0;
+}
+
 int eal_start(const struct eal_args *args, struct eal_args_error *reterr_error)
 {
 	const cookie_io_functions_t functions = {.write = eal_log_write};
@@ -41,6 +59,7 @@ int eal_start(const struct eal_args *args, struct eal_args_error *reterr_error)
 	FILE *stream = fopencookie(NULL, "w", functions);
 	int err;
 
+	libxdp_set_print(eal_log_libxdp);
 	if (stream) {
 		setvbuf(stream, NULL, _IOLBF, 1024);
 		rte_openlog_stream(stream);
