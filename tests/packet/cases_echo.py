@@ -53,9 +53,9 @@ c.add("an echo reply keeps the frame's padding", padded, "echo_reply",
       bytes(echo_reply(eth() / ip4() / ICMP(id=1))) + b"\x5a" * 18)
 c.add("an echo reply needs no rate", ping4, "echo_reply", echo_reply(ping4), replies=0)
 c.add("an echo reply needs no headroom", ping4, "echo_reply", echo_reply(ping4), headroom=0)
-c.add("an echo request to a group MAC address is not answered", eth(dst="01:00:5e:00:00:01") / ip4() / ICMP(), "drop_no_service")
-c.add("an echo request to the broadcast MAC address is not answered", eth(dst="ff:ff:ff:ff:ff:ff") / ip4() / ICMP(),
-      "drop_no_service")
+for word, group in (("a group", "01:00:5e:00:00:01"), ("the broadcast", "ff:ff:ff:ff:ff:ff")):
+    c.add("an echo request to %s MAC address is answered from the port's own" % word,
+          eth(dst=group) / ip4() / ICMP(id=1), "echo_reply", echo_reply(eth() / ip4() / ICMP(id=1)))
 c.add("an echo request that is not for a VIP is the kernel's", eth() / ip4(dst="192.0.2.1") / ICMP(), "to_kernel")
 
 quoted = bytes(ip4(src="192.0.2.10", dst="198.51.100.7") / UDP(sport=80, dport=40000))

@@ -59,7 +59,10 @@ for version, head in ((4, ip4), (6, ip6)):
     c.add("an answer over the rate is named" + over, eth() / head() / tcp("S"), "drop_reply_limited", replies=0)
     c.add("a datagram's answer over the rate is named" + over, eth() / head() / udp(EMPTY), "drop_reply_limited", replies=0)
     c.add("a RST takes nothing from the rate" + over, eth() / head() / tcp("R", window=1), "drop_no_backend", replies=0)
-    c.add("a SYN to a group MAC address is not answered" + over, eth(dst="01:00:5e:00:00:01") / head() / tcp("S"),
+    c.add("a SYN to a group MAC address is answered from the port's own" + over,
+          eth(dst="01:00:5e:00:00:01") / head() / tcp("S"), "reject_empty",
+          rst(eth() / head() / tcp("S"), seq=0, ack=0xfffffff1, flags="RA"))
+    c.add("a datagram to a group MAC address is not answered" + over, eth(dst="01:00:5e:00:00:01") / head() / udp(EMPTY),
           "drop_no_backend")
     c.add("a datagram from a group MAC address is not answered" + over, eth(src="01:00:5e:00:00:01") / head() / udp(EMPTY),
           "drop_no_backend")

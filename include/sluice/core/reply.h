@@ -2,7 +2,7 @@
 /*
  * Answers that a VIP gives itself: echo replies, TCP RST, port unreachable. They leave by the port the
  * packet came in by, with MAC addresses swapped, so no route is asked. What must not be answered (a
- * RST, ICMP, a frame to a group address) ends in the drop verdict that belongs to its reason.
+ * RST, ICMP, a datagram in a frame to a group) ends in the drop verdict that belongs to its reason.
  */
 #ifndef SLUICE_CORE_REPLY_H
 #define SLUICE_CORE_REPLY_H
@@ -17,14 +17,24 @@ enum {
 	SL_REPLY_TOS4 = 0xc0,       /* RFC 1812 4.3.2.5: precedence 6, internetwork control */
 };
 
-/* The frame's Ethernet header, backwards. False for a group address: RFC 1122 3.2.2 forbids to answer. */
-SL_INLINE int sl_reply_ethernet(struct sl_packet *pkt)
+/* True when the frame was sent to a group address: RFC 1122 3.2.2 forbids to answer with an ICMP error. */
+SL_INLINE int sl_reply_to_group(const struct sl_packet *pkt)
 {
 	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
 
-	if (!eth || (eth->dst[0] & 1) || (eth->src[0] & 1))
+	return !eth || (eth->dst[0] & 1);
+}
+
+/* The frame's Ethernet header, backwards; from the port itself where it was sent to a group. 0: nobody to answer. */
+SL_INLINE int sl_reply_ethernet(struct sl_env *env, struct sl_packet *pkt)
+{
+	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
+	const struct sl_port *port = sl_env_port(env, pkt->port);
+
+	if (!eth || (eth->src[0] & 1) || !port)
 		return 0;
-	sl_plan_ethernet(pkt, eth->src, eth->dst, pkt->flags & SL_PKT_V6 ? SL_ETH_IPV6 : SL_ETH_IPV4);
+	sl_plan_ethernet(pkt, eth->src, eth->dst[0] & 1 ? port->mac : eth->dst,
+			 pkt->flags & SL_PKT_V6 ? SL_ETH_IPV6 : SL_ETH_IPV4);
 	pkt->out_port = pkt->port;
 	return 1;
 }
@@ -102,7 +112,7 @@ SL_INLINE enum sl_verdict sl_reply_echo(struct sl_env *env, struct sl_packet *pk
 	__u16 first, reply, csum;
 	__u32 header;
 
-	if (!icmp || (pkt->flags & SL_PKT_BOUND) || !sl_reply_ethernet(pkt))
+	if (!icmp || (pkt->flags & SL_PKT_BOUND) || !sl_reply_ethernet(env, pkt))
 		return SL_VERDICT_DROP_NO_SERVICE;
 	header = sl_reply_echo_ip(pkt);
 	if (!header)
@@ -211,7 +221,9 @@ SL_INLINE enum sl_verdict sl_reply_reject(struct sl_env *env, struct sl_packet *
 	const enum sl_verdict silent = verdict == SL_VERDICT_REJECT_EMPTY ? SL_VERDICT_DROP_NO_BACKEND
 									  : SL_VERDICT_DROP_NO_SERVICE;
 
-	if ((pkt->flags & SL_PKT_ICMP) || (pkt->tcp_flags & SL_TCP_RST) || !sl_reply_ethernet(pkt))
+	if (pkt->proto != SL_PROTO_TCP && sl_reply_to_group(pkt))
+		return silent;
+	if ((pkt->flags & SL_PKT_ICMP) || (pkt->tcp_flags & SL_TCP_RST) || !sl_reply_ethernet(env, pkt))
 		return silent;
 	if (!sl_env_reply_allowed(env))
 		return SL_VERDICT_DROP_REPLY_LIMITED;
