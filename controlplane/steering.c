@@ -10,7 +10,6 @@
  */
 #include "steering.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
@@ -26,6 +25,7 @@
 #include "bpffs.h"
 #include "steering_link.h"
 #include "steering_map.h"
+#include "steering_pin.h"
 
 /* A smaller log makes the kernel say "no space" instead of what it objects to. Untouched when it loads. */
 #define VERIFIER_LOG_SIZE (1 << 20)
@@ -50,31 +50,6 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 	(void)format;
 	(void)args;
 	return 0;
-}
-
-static void pin_path(const struct steering *steering, const char *ifname, const char *object,
-		     char path[static PATH_MAX])
-{
-	char name[IF_NAMESIZE];
-
-	snprintf(name, sizeof(name), "%s", ifname);
-	bpffs_pin_name(name);
-	snprintf(path, PATH_MAX, "%s/%s%s%s", steering->dir, name, object[0] ? "/" : "", object);
-}
-
-/* Removes the pins of one interface, link first, so that what detaches the program comes before its maps. */
-static void unpin(const struct steering *steering, const char *ifname)
-{
-	static const char *const objects[] = {"link", "xsks_map", "counters"};
-	char path[PATH_MAX];
-	size_t i;
-
-	for (i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
-		pin_path(steering, ifname, objects[i], path);
-		unlink(path);
-	}
-	pin_path(steering, ifname, "", path);
-	rmdir(path);
 }
 
 /* ---- loading ------------------------------------------------------------------------------------ */
@@ -146,11 +121,11 @@ static int load_for(const struct steering *steering, struct steered *port, struc
 		error_text_set(reterr, err, "%s: cannot use the BPF maps: %s", steering->dir, strerror(-err));
 		goto destroy;
 	}
-	pin_path(steering, port->ifname, "xsks_map", path);
+	steering_pin_path(steering->dir, port->ifname, "xsks_map", path);
 	err = use_pinned(object->maps.xsks_map, path, NULL, reterr);
 	if (err < 0)
 		goto destroy;
-	pin_path(steering, port->ifname, "counters", path);
+	steering_pin_path(steering->dir, port->ifname, "counters", path);
 	err = use_pinned(object->maps.counters, path, &port->counters_fd, reterr);
 	if (err < 0)
 		goto destroy;
@@ -195,15 +170,15 @@ static int steer(struct steering *steering, struct steered *port, enum steering_
 	char path[PATH_MAX];
 	int program_fd, err;
 
-	pin_path(steering, port->ifname, "link", path);
+	steering_pin_path(steering->dir, port->ifname, "link", path);
 	port->link_fd = steering_link_open(path, port->ifname);
 	*ret_adopted = port->link_fd >= 0;
 	if (!*ret_adopted) {
-		unpin(steering, port->ifname);
+		steering_pin_remove(steering->dir, port->ifname);
 		err = steering_link_check_free(port->ifname, reterr);
 		if (err < 0)
 			return err;
-		pin_path(steering, port->ifname, "", path);
+		steering_pin_path(steering->dir, port->ifname, "", path);
 		err = bpffs_make_dir(path, reterr);
 		if (err < 0)
 			return err;
@@ -218,12 +193,35 @@ static int steer(struct steering *steering, struct steered *port, enum steering_
 			error_text_set(reterr, err, "%s: cannot update the attached XDP program: %s",
 				       port->ifname, strerror(-err));
 	} else {
-		pin_path(steering, port->ifname, "link", path);
+		steering_pin_path(steering->dir, port->ifname, "link", path);
 		port->link_fd = steering_link_attach(port->ifname, program_fd, mode, path, reterr);
 		err = port->link_fd < 0 ? port->link_fd : 0;
 	}
 	sluice_bpf__destroy(object);
 	return err;
+}
+
+/* True when `ifname` is steered and still the interface it was; one that was made anew is forgotten. */
+static bool is_attached(struct steering *steering, const char *ifname)
+{
+	struct steered **at, *port;
+	char path[PATH_MAX];
+	int fd;
+
+	for (at = &steering->ports; (port = *at) != NULL; at = &port->next) {
+		if (strcmp(port->ifname, ifname) != 0)
+			continue;
+		steering_pin_path(steering->dir, ifname, "link", path);
+		fd = steering_link_open(path, ifname);
+		if (fd >= 0) {
+			close(fd);
+			return true;
+		}
+		*at = port->next;
+		close_port(port);
+		return false;
+	}
+	return false;
 }
 
 int steering_attach(struct steering *steering, const char *ifname, enum steering_attach_mode mode,
@@ -233,8 +231,10 @@ int steering_attach(struct steering *steering, const char *ifname, enum steering
 	struct steered *port;
 	int err;
 
-	if (find(steering, ifname))
-		return error_text_set(reterr, -EEXIST, "%s: steered already", ifname);
+	if (is_attached(steering, ifname)) {
+		result.adopted = true;
+		goto describe;
+	}
 	if (if_nametoindex(ifname) == 0 || strlen(ifname) >= IF_NAMESIZE)
 		return error_text_set(reterr, -ENODEV, "%s: no such interface; see: ip link", ifname);
 	err = steering_link_check_mtu(ifname, reterr);
@@ -249,13 +249,14 @@ int steering_attach(struct steering *steering, const char *ifname, enum steering
 	err = steer(steering, port, mode, &result.adopted, reterr);
 	if (err < 0) {
 		if (!result.adopted) /* an adopted program goes on as it was */
-			unpin(steering, ifname);
+			steering_pin_remove(steering->dir, ifname);
 		close_port(port);
 		return err;
 	}
-	steering_link_program(ifname, &result.program_id, &result.generic);
 	port->next = steering->ports;
 	steering->ports = port;
+describe:
+	steering_link_program(ifname, &result.program_id, &result.generic);
 	if (ret_port)
 		*ret_port = result;
 	return 0;
@@ -271,45 +272,30 @@ int steering_detach(struct steering *steering, const char *ifname)
 			continue;
 		*at = port->next;
 		bpf_link_detach(port->link_fd); /* at once, whoever else still holds the link */
-		unpin(steering, ifname);
+		steering_pin_remove(steering->dir, ifname);
 		close_port(port);
 		return 0;
 	}
 	return -ENOENT;
 }
 
-/* Names are copied first: removing changes the folder under readdir(). */
 void steering_detach_others(struct steering *steering)
 {
-	char names[64][IF_NAMESIZE], path[PATH_MAX], *c;
-	struct dirent *entry;
-	size_t count = 0, i;
-	DIR *dir;
+	char names[STEERING_PINS_MAX][IF_NAMESIZE], path[PATH_MAX];
+	const size_t count = steering_pin_list(steering->dir, names);
+	size_t i;
 	int fd;
 
-	dir = opendir(steering->dir);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir)) != NULL && count < sizeof(names) / sizeof(names[0])) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-		    strlen(entry->d_name) >= IF_NAMESIZE)
-			continue;
-		snprintf(names[count], IF_NAMESIZE, "%.*s", IF_NAMESIZE - 1, entry->d_name);
-		for (c = names[count]; *c; c++)
-			if (*c == ':')
-				*c = '.';
-		if (!find(steering, names[count]))
-			count++;
-	}
-	closedir(dir);
 	for (i = 0; i < count; i++) {
-		pin_path(steering, names[i], "link", path);
+		if (find(steering, names[i]))
+			continue;
+		steering_pin_path(steering->dir, names[i], "link", path);
 		fd = steering_link_open(path, names[i]);
 		if (fd >= 0) {
 			bpf_link_detach(fd);
 			close(fd);
 		}
-		unpin(steering, names[i]);
+		steering_pin_remove(steering->dir, names[i]);
 	}
 }
 

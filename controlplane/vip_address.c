@@ -40,6 +40,7 @@ struct vip_address {
 	size_t wanted_count;
 	bool started; /* somebody has said whether the device is held */
 	bool held;
+	bool is_set; /* somebody has said what is wanted: till then a restart leaves what is there */
 	uv_timer_t apply;
 };
 
@@ -157,7 +158,7 @@ static void apply(struct vip_address *v)
 	const struct link *link;
 	size_t i;
 
-	if (!v->started)
+	if (!v->started || (v->held && !v->is_set))
 		return;
 	link = link_by_name(v->links, v->device);
 	if (link)
@@ -294,6 +295,7 @@ int vip_address_set(struct vip_address *v, const struct sl_addr *vips, size_t co
 	free(v->wanted);
 	v->wanted = wanted;
 	v->wanted_count = count;
+	v->is_set = true;
 	apply(v);
 	return 0;
 }
@@ -307,6 +309,7 @@ void vip_address_held(struct vip_address *v, bool held)
 
 void vip_address_clear(struct vip_address *v)
 {
+	netlink_dump(v->nl, NETLINK_DUMP_ADDRESSES); /* what was added a moment ago may not be in the table yet */
 	vip_address_held(v, false);
 }
 

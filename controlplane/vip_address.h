@@ -43,7 +43,7 @@ void vip_address_destroy(struct vip_address *vip);
 
 /* Names of the ports' interfaces. 0 or -ENOMEM. */
 int vip_address_ports(struct vip_address *vip, const char (*ifnames)[16], size_t count);
-/* The VIPs that are to be announced, all of them. 0 or -ENOMEM. */
+/* The VIPs that are to be announced, all of them; nothing is removed before the first call. 0 or -ENOMEM. */
 int vip_address_set(struct vip_address *vip, const struct sl_addr *vips, size_t count);
 /* The forwarder holds the device (true), or no longer: addresses on ports go. Nothing happens before the
  * first call. */

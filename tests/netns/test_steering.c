@@ -330,6 +330,23 @@ static void an_interface_made_anew_is_attached_anew(void **state)
 	steering_destroy(steering);
 }
 
+static void attaching_again_follows_the_interface(void **state)
+{
+	struct steering *steering = create();
+	uint32_t id;
+
+	(void)state;
+	id = attach(steering, "v0").program_id;
+	add_vips(steering);
+	assert_true(attach(steering, "v0").adopted);
+	assert_int_equal(attach(steering, "v0").program_id, id);
+	netns_run("ip link del v0; ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 "
+		  "up");
+	assert_false(attach(steering, "v0").adopted);
+	assert_int_equal(action_of("v0", &cases[0]), XDP_DROP);
+	steering_destroy(steering);
+}
+
 static void refusals_name_cause_and_remedy(void **state)
 {
 	struct steering *steering = create();
@@ -443,6 +460,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_restart_adopts_what_a_crash_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_clean_stop_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_interface_made_anew_is_attached_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(attaching_again_follows_the_interface, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals_name_cause_and_remedy, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_program_is_left_alone_and_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(libxdp_adds_its_socket_to_our_program, setup, teardown),

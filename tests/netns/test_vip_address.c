@@ -388,6 +388,7 @@ static void a_forwarder_killed_takes_device_and_addresses_along(void **state)
 	kill_forwarder();
 	wait_count(&f.lost, 1);
 	assert_int_equal(f.why, DATAPLANE_LOST_GONE);
+	netns_wait(&f.loop, never, NULL, 50); /* its appearance may still be on the way to us */
 	assert_int_equal(if_nametoindex("sluice0"), 0);
 	assert_false(is_on("2001:db8::100", "v0"));
 	assert_true(is_on("2001:db8::1", "v0"));
@@ -415,8 +416,11 @@ static void a_sluiced_that_restarts_finds_everything_in_place(void **state)
 	assert_true(is_on("2001:db8::100", "v0"));
 	f.held = f.appeared = f.disappeared = f.lost = 0;
 	start_sluiced();
+	wait_count(&f.held, 1); /* before anything was probed, so nothing is known of what is wanted */
+	netns_wait(&f.loop, never, NULL, 100);
+	assert_true(is_on("10.0.0.100", "sluice0"));
+	assert_true(is_on("2001:db8::100", "v0"));
 	SET("10.0.0.100", "2001:db8::100");
-	wait_count(&f.held, 1);
 	assert_int_equal(f.adopted, 1);
 	netns_wait(&f.loop, never, NULL, 100);
 	assert_int_equal(if_nametoindex("sluice0"), ifindex);
@@ -453,6 +457,7 @@ static void a_stuck_forwarder_loses_the_addresses(void **state)
 	kill(f.forwarder, SIGUSR1);
 	wait_count(&f.lost, 1);
 	assert_int_equal(f.why, DATAPLANE_LOST_STUCK);
+	netns_wait(&f.loop, never, NULL, 50);
 	assert_int_equal(if_nametoindex("sluice0"), 0);
 	assert_false(is_on("2001:db8::100", "v0"));
 }
