@@ -4,17 +4,22 @@
  */
 #include "dataplane/log.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+enum { LOG_CAPTURE_MAX = 16384 };
 enum { LOG_TEXT_MAX = 1024, LOG_LINE_MAX = 2 * LOG_TEXT_MAX };
 
 static struct {
 	enum log_format format;
 	enum log_level level;
-} log_settings = {LOG_FORMAT_TEXT, LOG_LEVEL_INFO};
+	int fd;
+	int captured; /* read end of the pipe that stands in for standard error; -1: none */
+} log_settings = {LOG_FORMAT_TEXT, LOG_LEVEL_INFO, STDERR_FILENO, -1};
 
 const char *log_level_name(enum log_level level)
 {
@@ -88,6 +93,44 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 	snprintf(stamp + len, sizeof(stamp) - len, ".%03ldZ", now.tv_nsec / 1000000);
 	len = log_format_line(line, sizeof(line) - 1, log_settings.format, level, event, stamp, text);
 	line[len++] = '\n';
-	if (write(STDERR_FILENO, line, len) < 0)
+	if (write(log_settings.fd, line, len) < 0)
 		return; /* nobody to tell */
+}
+
+void log_capture_begin(void)
+{
+	int ends[2], saved;
+
+	/* Not blocking: a library that prints more than the pipe holds loses lines, not time. */
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return;
+	saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (saved < 0 || dup2(ends[1], STDERR_FILENO) < 0) {
+		close(ends[0]);
+		if (saved >= 0)
+			close(saved);
+	} else {
+		log_settings.fd = saved;
+		log_settings.captured = ends[0];
+	}
+	close(ends[1]);
+}
+
+void log_capture_end(enum log_level level)
+{
+	char bytes[LOG_CAPTURE_MAX + 1];
+	ssize_t len;
+
+	if (log_settings.captured < 0)
+		return;
+	dup2(log_settings.fd, STDERR_FILENO);
+	close(log_settings.fd);
+	log_settings.fd = STDERR_FILENO;
+	len = read(log_settings.captured, bytes, LOG_CAPTURE_MAX);
+	close(log_settings.captured);
+	log_settings.captured = -1;
+	bytes[len > 0 ? len : 0] = 0;
+	for (char *rest = bytes, *line; (line = strsep(&rest, "\n")) != NULL;)
+		if (line[0] != 0)
+			log_event(level, "library", "%s", line);
 }

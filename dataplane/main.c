@@ -220,6 +220,7 @@ static int open_ports(struct program *program)
 {
 	const struct sl_boot *boot = &program->boot;
 	struct port_error error;
+	int err;
 
 	if (port_set_init(&program->ports, program->plan, boot->port_count, boot->worker_count, &error) < 0)
 		return fail(EXIT_CODE_ENVIRONMENT, "memory", error.text);
@@ -227,7 +228,10 @@ static int open_ports(struct program *program)
 		const struct port *port = &program->ports.port[p];
 		const __u8 *mac = port->shared.mac;
 
-		if (port_open(&program->ports, &boot->port[p], &program->plan[p], &error) < 0)
+		log_capture_begin();
+		err = port_open(&program->ports, &boot->port[p], &program->plan[p], &error);
+		log_capture_end(err < 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG);
+		if (err < 0)
 			return fail(EXIT_CODE_ENVIRONMENT, "port", error.text);
 		log_event(LOG_LEVEL_INFO, "port-up", "\"%s\" (%s) is up: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u, %u queues",
 			  port->name, boot->port[p].device, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],

@@ -164,7 +164,7 @@ static int setup(void **state)
 	snprintf(lab.dir, sizeof(lab.dir), "%s/lab", lab.runtime);
 	snprintf(lab.in, sizeof(lab.in), "%s/in.pcap", lab.runtime);
 	snprintf(lab.out, sizeof(lab.out), "%s/out.pcap", lab.runtime);
-	mkdir(lab.dir, 0755);
+	mkdir(lab.dir, 0750);
 	return 0;
 }
 
