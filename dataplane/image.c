@@ -32,8 +32,23 @@ static void publish(struct image *image, unsigned int half, uint64_t length)
 
 	image->active = half;
 	image->length = length;
+	image->corrupt = false;
 	/* release: the bytes are there before the word that counts them (pairs with image_replay) */
 	__atomic_store_n(image->published, word, __ATOMIC_RELEASE);
+}
+
+/* Which half is published, so that the other one is written next, whether or not this one is replayed. */
+static void read_published(struct image *image)
+{
+	const uint64_t word = __atomic_load_n(image->published, __ATOMIC_ACQUIRE); /* pairs with publish() */
+	const unsigned int half = (unsigned int)(word >> 63);
+	const uint64_t length = (word >> 32 & 0x7fffffffu) * UNIT;
+
+	image->corrupt = word != 0 && (length == 0 || length > image->half_size || word != published_word(image, half, length));
+	if (word == 0 || image->corrupt)
+		return;
+	image->active = half;
+	image->length = length;
 }
 
 void image_attach(struct image *image, void *base, const struct sl_region *region, uint64_t session)
@@ -47,6 +62,7 @@ void image_attach(struct image *image, void *base, const struct sl_region *regio
 	image->published = (uint64_t *)bytes;
 	image->half[0] = bytes + SL_SHM_PAGE;
 	image->half[1] = image->half[0] + image->half_size;
+	read_published(image);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------ */
@@ -173,27 +189,14 @@ static int replay_records(struct replay *replay, uint64_t session, struct apply 
 
 int image_replay(struct image *image, struct apply *apply, struct snapshot **ret_snapshot)
 {
-	struct replay replay = { .at = 0 };
-	unsigned int half;
-	uint64_t word;
-	int err;
+	struct replay replay = { .bytes = image->half[image->active], .length = image->length };
+	int err = image->corrupt ? -EBADMSG : -ENOENT;
 
-	if (image->half_size == 0)
-		return -ENOENT;
-	word = __atomic_load_n(image->published, __ATOMIC_ACQUIRE); /* pairs with publish() */
-	if (word == 0)
-		return -ENOENT;
-	half = (unsigned int)(word >> 63);
-	replay.length = (word >> 32 & 0x7fffffffu) * UNIT;
-	if (replay.length == 0 || replay.length > image->half_size || word != published_word(image, half, replay.length))
-		return -EBADMSG;
-	replay.bytes = image->half[half];
-	err = replay_records(&replay, image->session, apply, ret_snapshot);
+	if (image->length > 0)
+		err = replay_records(&replay, image->session, apply, ret_snapshot);
 	free(replay.table);
-	if (err < 0)
-		return err;
-	image->active = half;
-	image->length = replay.length;
+	if (err == -EBADMSG) /* nobody shall read it again, least of all half overwritten */
+		publish(image, image->active, 0);
 	image_void(image);
-	return 0;
+	return err;
 }

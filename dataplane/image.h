@@ -18,6 +18,7 @@ struct image {
 	uint64_t *published;   /* shared; half, length and a check in one word; 0: nothing */
 	uint64_t half_size;    /* 0: the file has no room for an image */
 	uint64_t session;
+	bool corrupt;          /* what is published makes no sense */
 	unsigned int active;   /* the published half */
 	uint64_t length;       /* of it */
 	unsigned int writing;  /* the half that the current generation is written to */
