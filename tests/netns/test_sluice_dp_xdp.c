@@ -311,7 +311,7 @@ static void a_missing_capability_is_named(void **state)
 	lay_out(2);
 	feed(2, SL_PORT_AF_XDP);
 	snprintf(command, sizeof(command),
-		 "capsh --drop=cap_net_raw -- -c '%s --no-huge --runtime-dir %s --instance lab' 2>%s/cap.log; test $? = 3",
+		 "setpriv --bounding-set=-net_raw %s --no-huge --runtime-dir %s --instance lab 2>%s/cap.log; test $? = 3",
 		 getenv("SLUICE_DP"), lab.runtime, lab.runtime);
 	assert_int_equal(system(command), 0);
 	snprintf(lab.dp.log, sizeof(lab.dp.log), "%s/cap.log", lab.runtime);
