@@ -11,7 +11,7 @@ import time
 from clients import errors, shares
 from lab import LABS
 from network import address
-from processes import start_time, wait_for
+from processes import start_time
 from scenario import scenario
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -66,13 +66,9 @@ def lab_cleans_up_after_signals(test):
     """SIGTERM, SIGINT and SIGHUP leave nothing behind; after SIGKILL, tools/lab/clean does."""
     test.lab(backends=1)                   # another lab, which must survive all of it
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
-        before = set(glob.glob(os.path.join(LABS, "lab-*")))
         child = subprocess.Popen([sys.executable, "-c", CHILD, os.path.join(HERE, "..", "..", "tools", "lab"),
-                                  test.build], start_new_session=True)
-        wait_for(lambda: any("nginx-be1" in open(path, encoding="ascii").read() for path in
-                             glob.glob(os.path.join(LABS, "lab-*", "pids")) if os.path.dirname(path) not in before),
-                 20, "the child's lab is drawn")
-        name = os.path.basename((set(glob.glob(os.path.join(LABS, "lab-*"))) - before).pop())
+                                  test.build], start_new_session=True, stdout=subprocess.PIPE, text=True)
+        name = child.stdout.readline().strip()       # said once the lab is drawn
         with open(os.path.join(LABS, name, "pids"), encoding="ascii") as pids:
             recorded = [int(line.split()[0]) for line in pids]
         child.send_signal(number)
@@ -92,6 +88,7 @@ CHILD = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from lab import Lab
-with Lab(sys.argv[2], backends=1):
+with Lab(sys.argv[2], backends=1) as lab:
+    print(lab.name, flush=True)
     time.sleep(60)
 """
