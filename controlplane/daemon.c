@@ -55,24 +55,26 @@ static void on_stop(uv_signal_t *signal, int number)
 	uv_stop(&d->loop);
 }
 
-/* mkdir -p for the last two components: the parent of both is the system's. */
+/* mkdir -p; directories on the way are open to everybody, as /run is. */
 static int make_directory(const char *path, mode_t mode)
 {
 	char parent[256];
 	char *slash;
+	int err;
 
-	if (mkdir(path, mode) == 0 || errno == EEXIST)
+	if (mkdir(path, mode) == 0)
+		return chmod(path, mode) < 0 ? -errno : 0; /* whatever the umask: sluice-dp's account passes here */
+	if (errno == EEXIST)
 		return 0;
 	if (errno != ENOENT)
 		return -errno;
 	snprintf(parent, sizeof(parent), "%s", path);
 	slash = strrchr(parent, '/');
-	if (!slash || slash == parent)
+	if (!slash || slash == parent || strlen(path) >= sizeof(parent))
 		return -ENOENT;
 	*slash = '\0';
-	if (make_directory(parent, 0755) < 0)
-		return -errno;
-	return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -errno;
+	err = make_directory(parent, 0755);
+	return err < 0 ? err : make_directory(path, mode);
 }
 
 static int open_directories(struct daemon *d)
@@ -120,14 +122,17 @@ static int start_model(struct daemon *d)
 	const struct model_events events = { .ctx = d, .pool_empty = on_pool_empty, .pool_serving = on_pool_serving,
 					     .pool_panic = on_pool_panic };
 	struct sl_key hash_key, flow_key;
+	char reterr[512];
 	int err = model_create(&events, &d->model);
 
 	if (err < 0)
 		return err;
 	daemon_state_read(d);
-	err = daemon_load_key(d, d->config, &hash_key);
-	if (err < 0)
+	err = daemon_load_key(d, d->config, &hash_key, reterr, sizeof(reterr));
+	if (err < 0) {
+		log_error(&d->log, "no hash key", LOG_STR("cause", reterr));
 		return err;
+	}
 	flow_key = d->state.has_flow_key ? d->state.flow_key : key_derive_flow(&hash_key);
 	model_set_keys(d->model, &hash_key, &flow_key);
 	err = model_configure(d->model, d->config, daemon_wall_s());
@@ -210,8 +215,7 @@ static int start_parts(struct daemon *d)
 		log_error(&d->log, "configuration refused", LOG_STR("file", d->options.config));
 		return err;
 	}
-	if (d->options.log_format < 0)
-		d->log.format = d->config->log_format == CONFIG_LOG_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+	daemon_log_format(d);
 	d->status = EXIT_ENVIRONMENT;
 	err = start_model(d);
 	if (err < 0)
@@ -291,10 +295,18 @@ static void close_handle(uv_handle_t *handle, void *arg)
 		uv_close(handle, NULL);
 }
 
+/* Handles that are the daemon's own; those of its parts are stopped by the parts. */
+static void stop_own(uv_handle_t *handle, void *arg)
+{
+	if (handle->data == arg)
+		close_handle(handle, NULL);
+}
+
 void daemon_destroy(struct daemon *d)
 {
 	if (!d)
 		return;
+	uv_walk(&d->loop, stop_own, d); /* the loop turns once more below, when what they use is gone */
 	api_destroy(d->api);
 	health_destroy(d->health);
 	daemon_network_destroy(d);

@@ -50,6 +50,7 @@ struct daemon {
 	uv_prepare_t before_poll; /* publishes what the events of one turn made due */
 	uv_check_t after_poll;
 	bool publish_due;
+	bool publish_failed; /* the last attempt did; the next beat tries again */
 	uint64_t settled_ms; /* when every probe had its first result; 0: not yet */
 	uint64_t started_ms; /* uv_now of the start */
 	bool stopping;
@@ -70,7 +71,7 @@ struct daemon {
 
 	struct health *health;
 	struct health_target *targets; /* in the order of probes */
-	struct model_probe *probes;
+	struct model_probe *probes;    /* ascending by address */
 	size_t probe_count;
 
 	struct shm_file *shm;
@@ -86,8 +87,9 @@ struct daemon {
 	struct neighbor *neighbors;
 	struct steering *steering;       /* NULL: no AF_XDP port */
 	struct vip_address *vips;        /* NULL: VIP addresses are somebody else's business; so is the socket */
-	struct sl_addr *vip_list;        /* as last set */
+	struct sl_addr *vip_list;        /* as last set, ascending */
 	size_t vip_count;
+	bool vips_told;                  /* this sluiced has said which are wanted */
 	struct dataplane_socket *socket;
 	struct api *api;
 };
@@ -98,13 +100,17 @@ void daemon_destroy(struct daemon *daemon);
 
 /* daemon_config.c */
 int daemon_load_config(struct daemon *d, struct config **ret_config); /* logs what is wrong */
-int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key *ret_key);
+int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key *ret_key, char *reterr,
+		    size_t reterr_size);
+void daemon_log_format(struct daemon *d); /* as the configuration says, unless the command line does */
 /* SIGHUP and the API. 0, or -errno with one line in reterr; what runs keeps running then. */
 int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size);
 
 /* daemon_health.c */
 int daemon_health_start(struct daemon *d);
 int daemon_health_follow(struct daemon *d); /* the configuration changed */
+/* The first of d->probes for an address; they are in its order. probe_count: there is none at or after it. */
+size_t daemon_first_probe(const struct daemon *d, const struct sl_addr *address);
 
 /* daemon_publish.c */
 int daemon_new_file(struct daemon *d); /* a new shared-memory file; everything is stated anew */
@@ -130,5 +136,8 @@ uint64_t daemon_wall_s(void);
 
 /* daemon_view.c */
 int daemon_api_start(struct daemon *d);
+/* What api.h says of set_admin; ctx is the daemon. */
+int daemon_set_admin(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,
+		     const char *why, char reterr[API_ERROR_MAX]);
 
 #endif

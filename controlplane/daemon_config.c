@@ -32,9 +32,10 @@ int daemon_load_config(struct daemon *d, struct config **ret_config)
 	return err;
 }
 
-int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key *ret_key)
+int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key *ret_key, char *reterr,
+		    size_t reterr_size)
 {
-	char path[sizeof(d->state_dir) + 16], reterr[512], print[KEY_FINGERPRINT_LEN + 1];
+	char path[sizeof(d->state_dir) + 16], print[KEY_FINGERPRINT_LEN + 1];
 	const char *file = config->hash_key_file;
 	int err;
 
@@ -42,19 +43,23 @@ int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key
 		snprintf(path, sizeof(path), "%s/hash.key", d->state_dir);
 		file = path;
 	}
-	err = key_file_read(file, ret_key, reterr, sizeof(reterr));
+	err = key_file_read(file, ret_key, reterr, reterr_size);
 	if (err == -ENOENT && !config->hash_key_file) {
-		err = key_file_create(file, ret_key, reterr, sizeof(reterr));
+		err = key_file_create(file, ret_key, reterr, reterr_size);
 		if (err == 0)
 			log_info(&d->log, "made a hash key; a second balancer needs the same one", LOG_STR("file", file));
 	}
-	if (err < 0) {
-		log_error(&d->log, "no hash key", LOG_STR("cause", reterr));
+	if (err < 0)
 		return err;
-	}
 	key_fingerprint(ret_key, print);
 	log_info(&d->log, "hash key", LOG_STR("file", file), LOG_STR("fingerprint", print));
 	return 0;
+}
+
+void daemon_log_format(struct daemon *d)
+{
+	if (d->options.log_format < 0)
+		d->log.format = d->config->log_format == CONFIG_LOG_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
 }
 
 static int check_reload(struct daemon *d, const struct config_diff *diff, char *reterr, size_t reterr_size)
@@ -68,35 +73,47 @@ static int check_reload(struct daemon *d, const struct config_diff *diff, char *
 	return -EPERM;
 }
 
-/* `config` is checked; from here on only memory can fail. */
-static int take_over(struct daemon *d, struct config *config, bool restart)
+/* What the new configuration is, after the model has it: nothing of it is refused any more. */
+static void follow(struct daemon *d, bool restart)
+{
+	int err = daemon_health_follow(d);
+
+	if (err == 0)
+		err = daemon_network_follow(d);
+	if (err < 0)
+		log_error(&d->log, "the new configuration is only followed in part: reload again, or restart sluiced",
+			  LOG_ERRNO("cause", err));
+	if (restart && daemon_new_file(d) == 0)
+		log_warning(&d->log, "interfaces, cores or memory changed: this applies when sluice-dp restarts");
+	daemon_log_format(d);
+	d->state_dirty = true;
+	daemon_publish(d);
+	daemon_publish_due(d); /* now: who asked for it sees the new generation */
+}
+
+/* `config` is checked; from here on only the key and memory can fail. */
+static int take_over(struct daemon *d, struct config *config, char *reterr, size_t reterr_size)
 {
 	struct config *old = d->config;
-	struct sl_key key;
-	int err;
+	struct sl_key key = d->model->settings.hash_key;
+	int err = 0;
 
-	if ((config->hash_key_file || old->hash_key_file) && daemon_load_key(d, config, &key) < 0)
-		return -EINVAL;
-	if (!config->hash_key_file && !old->hash_key_file)
-		key = d->model->settings.hash_key;
-	err = model_configure(d->model, config, daemon_wall_s());
+	if (config->hash_key_file || old->hash_key_file)
+		err = daemon_load_key(d, config, &key, reterr, reterr_size);
 	if (err < 0)
 		return err;
+	err = model_configure(d->model, config, daemon_wall_s());
+	if (err < 0) {
+		snprintf(reterr, reterr_size, "%s: %s", d->options.config,
+			 err == -ENOSPC ? "no number is left for a new service, pool or backend: those that were removed rest "
+					  "for some hours" : strerror(-err));
+		return err;
+	}
 	d->config = config;
 	d->configured_ms = uv_now(&d->loop);
 	model_set_keys(d->model, &key, &d->model->settings.flow_key);
 	config_free(old);
-	err = daemon_health_follow(d);
-	if (err == 0)
-		err = daemon_network_follow(d);
-	if (err == 0 && restart)
-		err = daemon_new_file(d);
-	if (restart)
-		log_warning(&d->log, "interfaces, cores or memory changed: this applies when sluice-dp restarts");
-	d->state_dirty = true;
-	daemon_publish(d);
-	daemon_publish_due(d); /* now: who asked for it sees the new generation */
-	return err;
+	return 0;
 }
 
 int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size)
@@ -113,12 +130,11 @@ int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size)
 			 "prints them", d->options.config, d->options.config);
 	} else {
 		err = check_reload(d, diff, reterr, reterr_size);
-		if (err == 0) {
-			err = take_over(d, config, diff->restart);
-			if (err < 0)
-				snprintf(reterr, reterr_size, "%s: %s", d->options.config, strerror(-err));
-		}
-		if (err < 0 && d->config != config)
+		if (err == 0)
+			err = take_over(d, config, reterr, reterr_size);
+		if (err == 0)
+			follow(d, diff->restart);
+		else
 			config_free(config);
 	}
 	if (err < 0)

@@ -11,15 +11,48 @@
 
 enum { ADOPT_INTERVALS = 10 }; /* an older result of before the restart is not believed */
 
+size_t daemon_first_probe(const struct daemon *d, const struct sl_addr *address)
+{
+	size_t low = 0, high = d->probe_count;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (memcmp(&d->probes[middle].address, address, sizeof(*address)) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void tell_model_of(struct daemon *d, size_t i)
+{
+	struct health_view view;
+
+	health_view(d->targets[i].probe, &view);
+	model_set_health(d->model, &d->probes[i], view.status, view.reason, daemon_wall_s());
+}
+
+/* Equal checks of different names share one probe. */
 static void tell_model(struct daemon *d, const struct health_probe *probe)
 {
 	struct health_view view;
 
 	health_view(probe, &view);
-	for (size_t i = 0; i < d->probe_count; i++)
+	for (size_t i = daemon_first_probe(d, &view.address); i < d->probe_count; i++) {
+		if (!sl_addr_equal(&d->probes[i].address, &view.address))
+			break;
 		if (d->targets[i].probe == probe)
-			model_set_health(d->model, &d->probes[i], view.status, view.reason,
-					 daemon_wall_s());
+			tell_model_of(d, i);
+	}
+}
+
+static void tell_model_known(struct daemon *d)
+{
+	for (size_t i = 0; i < d->probe_count; i++)
+		if (health_status(d->targets[i].probe) != BACKEND_UNKNOWN)
+			tell_model_of(d, i);
 }
 
 static void on_change(void *ctx, const struct health_probe *probe)
@@ -58,28 +91,31 @@ static void on_problem(void *ctx, const struct health_probe *probe)
 }
 
 /* Results from before a restart of sluiced: of this boot, and younger than ten intervals. */
+static bool adopt_one(struct daemon *d, const struct state_probe *saved, uint64_t now_s)
+{
+	for (size_t i = daemon_first_probe(d, &saved->address); i < d->probe_count; i++) {
+		const struct config_check *check = &d->config->checks[d->probes[i].check];
+		const uint64_t max_s = (uint64_t)check->interval_ms * ADOPT_INTERVALS / 1000 + 1;
+
+		if (!sl_addr_equal(&d->probes[i].address, &saved->address))
+			break;
+		if (strcmp(saved->check, check->name) != 0 || saved->port != d->probes[i].port ||
+		    saved->at_boottime_s > now_s || now_s - saved->at_boottime_s > max_s)
+			continue;
+		health_adopt(d->health, d->targets[i].probe, saved->up ? BACKEND_UP : BACKEND_DOWN,
+			     (now_s - saved->at_boottime_s) * 1000);
+		return true;
+	}
+	return false;
+}
+
 static void adopt(struct daemon *d)
 {
 	const uint64_t now_s = daemon_boottime_s();
 	size_t adopted = 0;
 
-	for (size_t i = 0; i < d->probe_count; i++) {
-		const struct config_check *check = &d->config->checks[d->probes[i].check];
-		const uint64_t max_s = (uint64_t)check->interval_ms * ADOPT_INTERVALS / 1000 + 1;
-
-		for (size_t k = 0; k < d->state.probe_count; k++) {
-			const struct state_probe *saved = &d->state.probes[k];
-
-			if (strcmp(saved->check, check->name) != 0 || saved->port != d->probes[i].port ||
-			    !sl_addr_equal(&saved->address, &d->probes[i].address) ||
-			    saved->at_boottime_s + max_s < now_s)
-				continue;
-			health_adopt(d->health, d->targets[i].probe, saved->up ? BACKEND_UP : BACKEND_DOWN,
-				     (now_s - saved->at_boottime_s) * 1000);
-			adopted++;
-			break;
-		}
-	}
+	for (size_t i = 0; i < d->state.probe_count; i++)
+		adopted += adopt_one(d, &d->state.probes[i], now_s);
 	if (adopted > 0)
 		log_info(&d->log, "health from before the restart is believed", LOG_U64("probes", adopted));
 }
@@ -111,9 +147,7 @@ int daemon_health_follow(struct daemon *d)
 	d->probes = probes;
 	d->targets = targets;
 	d->probe_count = count;
-	for (size_t i = 0; i < count; i++)
-		if (health_status(targets[i].probe) != BACKEND_UNKNOWN)
-			tell_model(d, targets[i].probe);
+	tell_model_known(d);
 	return 0;
 }
 
@@ -129,8 +163,6 @@ int daemon_health_start(struct daemon *d)
 	if (err < 0)
 		return err;
 	adopt(d);
-	for (size_t i = 0; i < d->probe_count; i++)
-		if (health_status(d->targets[i].probe) != BACKEND_UNKNOWN)
-			tell_model(d, d->targets[i].probe);
+	tell_model_known(d);
 	return 0;
 }

@@ -91,25 +91,54 @@ static void on_lost(void *ctx, enum dataplane_lost why)
 	vip_address_held(d->vips, false);
 }
 
-/* The configured VIPs that are wanted now; without `additions` only those that were set before. */
+static int compare_addresses(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct sl_addr));
+}
+
+/* The configured VIPs that are wanted now, ascending; without `additions` only those that were set before. */
+static int wanted_vips(const struct daemon *d, bool additions, struct sl_addr **ret_list, size_t *ret_count)
+{
+	const size_t count = d->config->vip_count;
+	struct sl_addr *list = calloc(count + 1, sizeof(*list));
+	bool *wanted = calloc(count + 1, sizeof(*wanted));
+	size_t n = 0;
+	int err = list && wanted ? 0 : -ENOMEM;
+
+	for (size_t i = 0; err == 0 && i < count; i++)
+		wanted[i] = daemon_vip_held(d, &d->config->vips[i].address);
+	if (err == 0)
+		err = model_vips_wanted(d->model, wanted);
+	for (size_t i = 0; err == 0 && i < count; i++)
+		if (wanted[i] && (additions || daemon_vip_held(d, &d->config->vips[i].address)))
+			list[n++] = d->config->vips[i].address;
+	free(wanted);
+	if (err < 0) {
+		free(list);
+		return err;
+	}
+	qsort(list, n, sizeof(*list), compare_addresses);
+	*ret_list = list;
+	*ret_count = n;
+	return 0;
+}
+
+/*
+ * Addresses that were there before this sluiced stay until a generation is applied: only then is it known
+ * which are wanted, and it must be said even when none is.
+ */
 static int set_vip_addresses(struct daemon *d, bool additions)
 {
 	struct sl_addr *list;
-	size_t n = 0;
+	size_t n;
 	int err;
 
-	if (!d->vips)
+	if (!d->vips || (!additions && !d->vips_told))
 		return 0;
-	list = calloc(d->config->vip_count + 1, sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	for (size_t i = 0; i < d->config->vip_count; i++) {
-		const struct sl_addr *vip = &d->config->vips[i].address;
-
-		if (model_vip_wanted(d->model, vip) && (additions || daemon_vip_held(d, vip)))
-			list[n++] = *vip;
-	}
-	if (n == d->vip_count && (n == 0 || memcmp(list, d->vip_list, n * sizeof(*list)) == 0)) {
+	err = wanted_vips(d, additions, &list, &n);
+	if (err < 0)
+		return err;
+	if (d->vips_told && n == d->vip_count && (n == 0 || memcmp(list, d->vip_list, n * sizeof(*list)) == 0)) {
 		free(list);
 		return 0;
 	}
@@ -117,15 +146,13 @@ static int set_vip_addresses(struct daemon *d, bool additions)
 	free(d->vip_list);
 	d->vip_list = list;
 	d->vip_count = n;
+	d->vips_told = err == 0;
 	return err;
 }
 
 bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip)
 {
-	for (size_t i = 0; i < d->vip_count; i++)
-		if (sl_addr_equal(&d->vip_list[i], vip))
-			return true;
-	return false;
+	return d->vip_count > 0 && bsearch(vip, d->vip_list, d->vip_count, sizeof(*vip), compare_addresses) != NULL;
 }
 
 static void steer(struct daemon *d, bool additions)

@@ -18,6 +18,11 @@ static void on_hello(void *ctx, const struct sl_hello *hello)
 
 	d->hello = *hello;
 	d->attached = true;
+	if (hello->generation > d->model->generation) { /* the state file was lost, or older: numbers only rise */
+		d->model->generation = hello->generation;
+		d->model->settings_dirty = true;
+		daemon_publish(d);
+	}
 	log_info(&d->log, "data plane attached", LOG_U64("pid", hello->pid), LOG_U64("workers", hello->workers),
 		 LOG_U64("ports", hello->ports), LOG_U64("forwards_by", hello->generation));
 }
@@ -120,10 +125,13 @@ static void publish_now(struct daemon *d)
 			generation = model_update(d->model);
 	}
 	if (generation < 0) {
-		log_error(&d->log, "the change cannot be published; the data plane keeps what it has",
-			  LOG_ERRNO("cause", (int)generation));
+		if (!d->publish_failed)
+			log_error(&d->log, "the change cannot be published; the data plane keeps what it has, trying again each second",
+				  LOG_ERRNO("cause", (int)generation));
+		d->publish_failed = true;
 		return;
 	}
+	d->publish_failed = false;
 	if (generation == 0) {
 		daemon_network_applied(d);
 		return;
@@ -157,6 +165,8 @@ void daemon_beat(struct daemon *d)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	__atomic_store_n(&live->control_beat_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 			 __ATOMIC_RELAXED);
+	if (d->publish_failed)
+		daemon_publish(d);
 	pid = daemon_data_pid(d);
 	if (d->attached && pid == 0) {
 		d->attached = false;

@@ -73,24 +73,27 @@ static void show_services(void *ctx, api_emit_service *emit, void *arg)
 		for (size_t k = 0; k < pool->backend_count; k++)
 			shown.held += pool->backends[k].override.admin != BACKEND_READY || pool->backends[k].conf->weight == 0;
 		for (size_t k = 0; k < service->conf->listener_count; k++)
-			shown.announced = shown.announced && daemon_vip_held(d, &service->conf->listeners[k].address);
+			shown.announced = shown.announced && /* without a device they are somebody else's business */
+					  (!d->vips || daemon_vip_held(d, &service->conf->listeners[k].address));
 		emit(arg, &shown);
 	}
 }
 
-static uint32_t probe_latency_us(const struct daemon *d, const struct model_pool *pool,
-				 const struct model_backend *backend)
+/* What the backend's probe says now; false: it has none, or no result in this run of sluiced. */
+static bool probe_view(const struct daemon *d, const struct model_pool *pool, const struct model_backend *backend,
+		       struct health_view *ret_view)
 {
-	struct health_view view;
+	const struct sl_addr *address = &backend->conf->address;
 
-	for (size_t i = 0; i < d->probe_count; i++) {
-		if (d->probes[i].check != pool->conf->check || d->probes[i].port != pool->conf->check_port ||
-		    !sl_addr_equal(&d->probes[i].address, &backend->conf->address))
+	for (size_t i = daemon_first_probe(d, address); i < d->probe_count; i++) {
+		if (!sl_addr_equal(&d->probes[i].address, address))
+			break;
+		if (d->probes[i].check != pool->conf->check || d->probes[i].port != pool->conf->check_port)
 			continue;
-		health_view(d->targets[i].probe, &view);
-		return view.latency_us;
+		health_view(d->targets[i].probe, ret_view);
+		return ret_view->result != CHECK_NONE;
 	}
-	return 0;
+	return false;
 }
 
 static void show_backends(void *ctx, api_emit_backend *emit, void *arg)
@@ -102,14 +105,16 @@ static void show_backends(void *ctx, api_emit_backend *emit, void *arg)
 
 		for (size_t k = 0; k < pool->backend_count; k++) {
 			const struct model_backend *backend = &pool->backends[k];
+			struct health_view view;
+			const bool probed = probe_view(d, pool, backend, &view);
 			const struct api_backend shown = {
 				.conf = backend->conf,
 				.pool = pool->conf->name,
 				.state = model_backend_word(d->model, pool, backend),
 				.health = backend_status_name(backend->health),
-				.reason = backend->reason,
+				.reason = probed ? view.reason : backend->reason,
 				.since_s = backend->since_s,
-				.latency_us = probe_latency_us(d, pool, backend),
+				.latency_us = probed ? view.latency_us : 0,
 				.admin = backend_admin_name(backend->override.admin),
 				.admin_who = backend->override.who,
 				.admin_why = backend->override.why,
@@ -190,7 +195,20 @@ static void show_datapath(void *ctx, struct api_datapath *ret)
 	};
 }
 
-static int set_admin(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,
+/* As much of a person's words as there is room for, cut between characters: half of one is no JSON. */
+static void copy_words(char *to, size_t size, const char *words)
+{
+	size_t len = strlen(words ? words : "");
+
+	if (len >= size)
+		for (len = size - 1; len > 0 && ((unsigned char)words[len] & 0xc0) == 0x80;)
+			len--;
+	if (len > 0)
+		memcpy(to, words, len);
+	to[len] = '\0';
+}
+
+int daemon_set_admin(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,
 		     const char *why, char reterr[API_ERROR_MAX])
 {
 	struct daemon *d = ctx;
@@ -202,8 +220,8 @@ static int set_admin(void *ctx, const char *pool, const char *backend, enum back
 		return -EINVAL;
 	}
 	override.admin = admin;
-	strncpy(override.who, who ? who : "", sizeof(override.who) - 1);
-	strncpy(override.why, why ? why : "", sizeof(override.why) - 1);
+	copy_words(override.who, sizeof(override.who), who);
+	copy_words(override.why, sizeof(override.why), why);
 	err = model_set_override(d->model, pool, backend, &override);
 	if (err == -ENOENT)
 		snprintf(reterr, API_ERROR_MAX, "no backend '%s'%s%s; 'sluicectl show backends' lists them", backend,
@@ -231,7 +249,7 @@ int daemon_api_start(struct daemon *d)
 {
 	const struct api_source source = { .ctx = d, .status = show_status, .services = show_services,
 					   .backends = show_backends, .pools = show_pools, .workers = show_workers,
-					   .datapath = show_datapath, .set_admin = set_admin, .reload = reload };
+					   .datapath = show_datapath, .set_admin = daemon_set_admin, .reload = reload };
 	char path[sizeof(d->runtime_dir) + 16];
 	int err;
 

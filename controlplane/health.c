@@ -240,7 +240,7 @@ void health_adopt(struct health *health, struct health_probe *probe, enum backen
 	probe->heard = true;
 	probe->state.status = status;
 	probe->state.streak = 0;
-	probe->since_ms = age_ms < now ? now - age_ms : 0;
+	probe->since_ms = probe->result_ms = age_ms < now ? now - age_ms : 0;
 }
 
 size_t health_pending(const struct health *health)
@@ -273,7 +273,7 @@ void health_view(const struct health_probe *probe, struct health_view *ret_view)
 		.status = state->status,
 		.result = probe->result,
 		.since_ms = now - probe->since_ms,
-		.age_ms = probe->result == CHECK_NONE ? UINT64_MAX : now - probe->result_ms,
+		.age_ms = probe->heard ? now - probe->result_ms : UINT64_MAX,
 		.latency_us = probe->latency_us,
 		.passes = probe->passes,
 		.failures = probe->failures,

@@ -36,6 +36,7 @@ static void pools_free(struct model_pool *pools, size_t count)
 		maglev_destroy(pools[i].maglev);
 		table_put(pools[i].table);
 		free(pools[i].backends);
+		free(pools[i].by_slot);
 	}
 	free(pools);
 }
@@ -45,6 +46,7 @@ void model_destroy(struct model *model)
 	if (!model)
 		return;
 	pools_free(model->pools, model->pool_count);
+	free(model->pool_by_id);
 	free(model->services);
 	free(model->neighbors);
 	free(model->stated_listeners);
@@ -118,20 +120,15 @@ void model_set_keys(struct model *model, const struct sl_key *hash_key, const st
 		model->pools[i].dirty_table = true;
 }
 
-static struct model_pool *pool_by_name(struct model_pool *pools, size_t count, const char *name)
+/* Names and ids are one: while a name is configured, nobody else gets its id. */
+static struct model_pool *pool_by_id(struct model_pool *const *by_id, size_t ids, uint32_t id)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(pools[i].conf->name, name) == 0)
-			return &pools[i];
-	return NULL;
+	return id < ids ? by_id[id] : NULL;
 }
 
-static struct model_backend *backend_by_slot(struct model_pool *pool, uint16_t slot)
+static struct model_backend *backend_by_slot(const struct model_pool *pool, uint16_t slot)
 {
-	for (size_t i = 0; pool && i < pool->backend_count; i++)
-		if (pool->backends[i].slot == slot)
-			return &pool->backends[i];
-	return NULL;
+	return pool && slot < pool->slots ? pool->by_slot[slot] : NULL;
 }
 
 /* The same question is put to the same address: what is known of its health still holds. */
@@ -160,6 +157,7 @@ static void backend_init(struct model_backend *backend, const struct config *con
 		return;
 	backend->override = old->override;
 	backend->stated = old->stated;
+	backend->rows = old->rows;
 	if (sl_addr_equal(&old->conf->address, &backend->conf->address))
 		backend->hop = old->hop;
 	if (same_probe(model->config, old_pool->conf, old->conf, config, conf, backend->conf)) {
@@ -172,8 +170,8 @@ static void backend_init(struct model_backend *backend, const struct config *con
 static int pool_init(struct model *model, struct model_pool *pool, const struct config *config,
 		     const struct config_pool *conf, uint64_t now_s)
 {
-	struct model_pool *old = pool_by_name(model->pools, model->pool_count, conf->name);
 	struct identity *pool_id, *backend_id;
+	struct model_pool *old;
 	int err;
 
 	pool->conf = conf;
@@ -181,6 +179,7 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 	if (err < 0)
 		return err;
 	pool->id = pool_id->id;
+	old = pool_by_id(model->pool_by_id, model->pool_ids, pool->id);
 	err = maglev_create(&pool->maglev);
 	if (err < 0)
 		return err;
@@ -202,10 +201,15 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 		backend_init(backend, config, conf, backend_by_slot(old, backend->slot), model, old, now_s);
 	}
 	pool->dirty_table = pool->dirty_backends = true;
+	if (old && old->slots > pool->slots)
+		pool->slots = old->slots;
+	pool->by_slot = calloc(pool->slots + 1u, sizeof(struct model_backend *));
+	if (!pool->by_slot)
+		return -ENOMEM;
+	for (size_t i = 0; i < pool->backend_count; i++)
+		pool->by_slot[pool->backends[i].slot] = &pool->backends[i];
 	if (!old)
 		return 0;
-	if (old->slots > pool->slots)
-		pool->slots = old->slots;
 	pool->serving = old->serving;
 	pool->source = old->source;
 	pool->known = old->known;
@@ -216,7 +220,7 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 /* What the new pool can use of the old one without a rebuild; nothing can fail any more. */
 static void pool_inherit(struct model *model, struct model_pool *pool)
 {
-	struct model_pool *old = pool_by_name(model->pools, model->pool_count, pool->conf->name);
+	struct model_pool *old = pool_by_id(model->pool_by_id, model->pool_ids, pool->id);
 
 	if (!old)
 		return;
@@ -228,33 +232,49 @@ static void pool_inherit(struct model *model, struct model_pool *pool)
 	old->maglev = NULL;
 }
 
+/* What a model_configure() makes before it takes anything over. */
+struct fresh {
+	struct model_pool *pools;
+	struct model_service *services;
+	struct model_index *index;
+	struct model_pool **pool_by_id;
+	size_t pool_ids;
+	bool *service_stays; /* by id */
+};
+
+static void fresh_free(struct fresh *fresh, size_t pool_count)
+{
+	pools_free(fresh->pools, pool_count);
+	free(fresh->services);
+	free(fresh->pool_by_id);
+	free(fresh->service_stays);
+}
+
 /* What the publisher knows and the new configuration does not name any more. */
-static void forget_removed(struct model *model, struct model_pool *pools, size_t pool_count,
-			   struct model_service *services, size_t service_count)
+static void forget_removed(struct model *model, const struct fresh *fresh)
 {
 	if (!model->publisher)
 		return;
 	for (size_t i = 0; i < model->service_count; i++) {
-		size_t k = 0;
+		const struct sl_service gone = { .id = model->services[i].id };
 
-		while (k < service_count && services[k].id != model->services[i].id)
-			k++;
-		if (k == service_count)
-			publisher_service(model->publisher, &model->services[i].stated, SL_OP_DEL);
+		if (!fresh->service_stays[gone.id])
+			publisher_service(model->publisher, &gone, SL_OP_DEL);
 	}
 	for (size_t i = 0; i < model->pool_count; i++) {
 		struct model_pool *old = &model->pools[i];
-		struct model_pool *pool = pool_by_name(pools, pool_count, old->conf->name);
+		struct model_pool *pool = pool_by_id(fresh->pool_by_id, fresh->pool_ids, old->id);
+		const struct sl_pool gone = { .id = old->id }; /* `stated` may never have been filled */
 
 		for (size_t k = 0; k < old->backend_count; k++)
 			if (old->backends[k].stated.pool != UINT32_MAX && !backend_by_slot(pool, old->backends[k].slot))
 				publisher_backend(model->publisher, &old->backends[k].stated, SL_OP_DEL);
 		if (!pool)
-			publisher_pool(model->publisher, &old->stated, SL_OP_DEL);
+			publisher_pool(model->publisher, &gone, SL_OP_DEL);
 	}
 }
 
-static int services_init(struct model *model, const struct config *config, struct model_service *services)
+static int services_init(struct model *model, const struct config *config, struct fresh *fresh)
 {
 	for (size_t i = 0; i < config->service_count; i++) {
 		struct identity *id;
@@ -262,54 +282,71 @@ static int services_init(struct model *model, const struct config *config, struc
 
 		if (err < 0)
 			return err;
-		services[i].conf = &config->services[i];
-		services[i].id = id->id;
+		fresh->services[i].conf = &config->services[i];
+		fresh->services[i].id = id->id;
+		fresh->service_stays[id->id] = true;
 	}
 	return 0;
 }
 
-int model_configure(struct model *model, const struct config *config, uint64_t now_s)
+/* Everything that can fail. */
+static int fresh_make(struct model *model, const struct config *config, uint64_t now_s, struct fresh *fresh)
 {
-	struct model_pool *pools = calloc(config->pool_count + 1, sizeof(*pools));
-	struct model_service *services = calloc(config->service_count + 1, sizeof(*services));
-	struct model_index *index = NULL;
-	int err = -ENOMEM;
+	int err;
 
-	if (!pools || !services)
-		goto fail;
+	fresh->pools = calloc(config->pool_count + 1, sizeof(*fresh->pools));
+	fresh->services = calloc(config->service_count + 1, sizeof(*fresh->services));
+	fresh->service_stays = calloc(SL_SERVICES_MAX, sizeof(*fresh->service_stays));
+	if (!fresh->pools || !fresh->services || !fresh->service_stays)
+		return -ENOMEM;
 	identities_begin(&model->ids, now_s);
 	for (size_t i = 0; i < config->pool_count; i++) {
-		err = pool_init(model, &pools[i], config, &config->pools[i], now_s);
+		err = pool_init(model, &fresh->pools[i], config, &config->pools[i], now_s);
 		if (err < 0)
-			goto fail;
+			return err;
+		if (fresh->pools[i].id >= fresh->pool_ids)
+			fresh->pool_ids = fresh->pools[i].id + 1;
 	}
-	err = services_init(model, config, services);
+	err = services_init(model, config, fresh);
 	if (err < 0)
-		goto fail;
-	err = model_index_create(pools, config->pool_count, &index);
-	if (err < 0)
-		goto fail;
-
-	identities_end(&model->ids, now_s);
-	forget_removed(model, pools, config->pool_count, services, config->service_count);
+		return err;
+	fresh->pool_by_id = calloc(fresh->pool_ids + 1, sizeof(struct model_pool *));
+	if (!fresh->pool_by_id)
+		return -ENOMEM;
 	for (size_t i = 0; i < config->pool_count; i++)
-		pool_inherit(model, &pools[i]);
+		fresh->pool_by_id[fresh->pools[i].id] = &fresh->pools[i];
+	return model_index_create(fresh->pools, config->pool_count, &fresh->index);
+}
+
+int model_configure(struct model *model, const struct config *config, uint64_t now_s)
+{
+	struct fresh fresh = { .pools = NULL };
+	int err = fresh_make(model, config, now_s, &fresh);
+
+	if (err < 0) {
+		fresh_free(&fresh, config->pool_count);
+		return err;
+	}
+	identities_end(&model->ids, now_s);
+	forget_removed(model, &fresh);
+	for (size_t i = 0; i < config->pool_count; i++)
+		pool_inherit(model, &fresh.pools[i]);
 	pools_free(model->pools, model->pool_count);
+	free(model->pool_by_id);
 	free(model->services);
+	free(fresh.service_stays);
 	model_index_free(model->index);
-	model->pools = pools;
+	model->pools = fresh.pools;
 	model->pool_count = config->pool_count;
-	model->services = services;
+	model->pool_by_id = fresh.pool_by_id;
+	model->pool_ids = fresh.pool_ids;
+	model->services = fresh.services;
 	model->service_count = config->service_count;
-	model->index = index;
+	model->index = fresh.index;
 	model->config = config;
 	model->settings.reply_rate = config->reply_rate;
 	model->settings_dirty = model->services_dirty = model->vips_dirty = true;
 	return 0;
-fail:
-	pools_free(pools, pools ? config->pool_count : 0);
-	free(services);
-	return err;
 }
 
 int model_set_publisher(struct model *model, struct publisher *publisher, const struct sl_shm_limits *limits)

@@ -53,6 +53,7 @@ struct model_pool {
 	struct model_backend *backends; /* in the configuration's order */
 	size_t backend_count;
 	uint16_t slots;          /* highest slot + 1 */
+	struct model_backend **by_slot; /* `slots` of them; NULL where nobody is */
 	struct maglev *maglev;   /* owner rows, kept while names and weights stay */
 	enum maglev_source source;
 	struct table *table;     /* current rows as stated; NULL: none yet */
@@ -91,6 +92,8 @@ struct model {
 	struct identities ids;
 	struct model_pool *pools;
 	size_t pool_count;
+	struct model_pool **pool_by_id; /* `pool_ids` of them */
+	size_t pool_ids;
 	struct model_service *services;
 	size_t service_count;
 	uint64_t generation;         /* of the last commit; 0: none */
@@ -158,9 +161,12 @@ int64_t model_update(struct model *model);
 
 /* True when every backend of the pool has a result (or needs none). */
 bool model_pool_known(const struct model_pool *pool);
-/* False until the pools behind the VIP have their first results, and while one has fewer healthy backends
- * than its min-healthy. */
-bool model_vip_wanted(const struct model *model, const struct sl_addr *vip);
+/*
+ * Which of the configuration's VIPs are wanted, in its order; wanted[i] comes in saying whether it is held
+ * now. One that is not waits for the first results of every pool behind it; a pool that came later takes
+ * none away. One with a known pool below its min-healthy is not wanted. 0 or -ENOMEM.
+ */
+int model_vips_wanted(const struct model *model, bool *wanted);
 /* True when packets can be sent there: the next hop's MAC is known. */
 bool model_hop_known(const struct model *model, const struct model_hop *hop);
 /* The word for what a backend does now: "up", "down", "unknown", "draining", "retired", "no-neighbor". */

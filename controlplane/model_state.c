@@ -151,8 +151,11 @@ static int pool_state(struct model *model, struct model_pool *pool)
 	}
 	if (moved) {
 		err = publisher_table(model->publisher, pool->id, SL_TABLE_CURRENT, pool->table);
-		if (err < 0)
+		if (err < 0) { /* not stated, so the next update must find it different */
+			table_put(pool->table);
+			pool->table = NULL;
 			return err;
+		}
 	}
 	pool->dirty_table = pool->dirty_backends = false;
 	if (!pool->known && model_pool_known(pool)) {

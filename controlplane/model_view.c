@@ -6,6 +6,7 @@
 #include "model.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,24 +117,55 @@ size_t model_addresses(const struct model *model, struct sl_addr **ret_addresses
 	return distinct;
 }
 
-bool model_vip_wanted(const struct model *model, const struct sl_addr *vip)
-{
-	for (size_t i = 0; i < model->service_count; i++) {
-		const struct config_service *service = model->services[i].conf;
-		const struct model_pool *pool = &model->pools[service->pool];
-		uint32_t healthy = 0;
+/* A VIP and its place in the configuration. */
+struct vip_place {
+	struct sl_addr address; /* first: compared as an address */
+	size_t at;
+	bool held;
+};
 
-		for (size_t k = 0; k < service->listener_count; k++) {
-			if (!sl_addr_equal(&service->listeners[k].address, vip))
-				continue;
-			for (size_t b = 0; b < pool->backend_count; b++)
-				healthy += pool->backends[b].health == BACKEND_UP;
-			if (!pool->known || healthy < pool->conf->min_healthy)
-				return false;
-			break;
-		}
+static bool enough_healthy(const struct model_pool *pool)
+{
+	uint32_t healthy = 0;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		healthy += pool->backends[i].health == BACKEND_UP;
+	return healthy >= pool->conf->min_healthy;
+}
+
+/* The VIPs of one service, when its pool speaks against them. */
+static void withhold(const struct model *model, const struct config_service *service,
+		     const struct vip_place *places, bool *wanted)
+{
+	const struct model_pool *pool = &model->pools[service->pool];
+
+	if (pool->known && enough_healthy(pool))
+		return;
+	for (size_t i = 0; i < service->listener_count; i++) {
+		const struct vip_place *place = bsearch(&service->listeners[i].address, places, model->config->vip_count,
+							sizeof(*places), compare_addresses);
+
+		if (place && (pool->known || !place->held))
+			wanted[place->at] = false;
 	}
-	return true;
+}
+
+int model_vips_wanted(const struct model *model, bool *wanted)
+{
+	const size_t count = model->config->vip_count;
+	struct vip_place *places = calloc(count + 1, sizeof(*places));
+
+	if (!places)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		places[i] = (struct vip_place){ .address = model->config->vips[i].address, .at = i, .held = wanted[i] };
+		wanted[i] = true;
+	}
+	qsort(places, count, sizeof(*places), compare_addresses);
+	for (size_t i = 0; i < model->service_count; i++)
+		withhold(model, model->services[i].conf, places, wanted);
+	free(places);
+	return 0;
 }
 
 uint64_t model_tables_checksum(const struct model *model)

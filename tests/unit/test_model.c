@@ -19,6 +19,8 @@ struct publisher {
 	size_t backend_facts, table_facts, service_facts, listener_dels, backend_dels, vip_dels, pool_dels;
 	struct table *table;
 	uint64_t committed;
+	uint32_t pool_deleted; /* the last one's id */
+	int table_error;
 };
 
 int publisher_settings(struct publisher *p, const struct sl_settings *settings)
@@ -38,8 +40,9 @@ int publisher_neighbor(struct publisher *p, const struct sl_neighbor *neighbor, 
 
 int publisher_pool(struct publisher *p, const struct sl_pool *pool, enum sl_op op)
 {
-	(void)pool;
 	p->pool_dels += op == SL_OP_DEL;
+	if (op == SL_OP_DEL)
+		p->pool_deleted = pool->id;
 	return 0;
 }
 
@@ -55,6 +58,8 @@ int publisher_table(struct publisher *p, uint32_t pool, enum sl_table_kind kind,
 {
 	(void)pool;
 	(void)kind;
+	if (p->table_error < 0)
+		return p->table_error;
 	p->table_facts++;
 	table_put(p->table);
 	p->table = table_get(table);
@@ -95,9 +100,9 @@ struct fixture {
 	struct model *model;
 	struct config config[2];
 	struct config_backend backends[2][BACKENDS];
-	struct config_pool pool[2];
-	struct config_service service[2];
-	struct config_listener listener[2];
+	struct config_pool pool[2], two_pools[2];
+	struct config_service service[2], two_services[2];
+	struct config_listener listener[2], other_listener;
 	struct config_vip vip[2];
 	struct config_check check;
 	unsigned int empty, serving;
@@ -136,6 +141,29 @@ static void fill_config(struct fixture *f, int i, size_t count)
 	f->config[i] = (struct config){ .checks = &f->check, .check_count = 1, .pools = &f->pool[i], .pool_count = 1,
 					.services = &f->service[i], .service_count = 1, .vips = &f->vip[i],
 					.vip_count = 1 };
+}
+
+/* Adds to configuration `i` a service of the same VIP with a pool of its own, whose check is another. */
+static void add_service(struct fixture *f, int i)
+{
+	f->two_pools[0] = f->two_pools[1] = f->pool[i];
+	strcpy(f->two_pools[1].name, "api");
+	f->two_pools[1].check_port = 8443;
+	f->other_listener = (struct config_listener){ .address = address(10), .port = 443, .proto = IPPROTO_TCP };
+	f->two_services[0] = f->service[i];
+	f->two_services[1] = (struct config_service){ .name = "api", .listeners = &f->other_listener,
+						      .listener_count = 1, .pool = 1 };
+	f->config[i].pools = f->two_pools;
+	f->config[i].services = f->two_services;
+	f->config[i].pool_count = f->config[i].service_count = 2;
+}
+
+static bool vip_wanted(const struct fixture *f, bool held)
+{
+	bool wanted = held;
+
+	assert_int_equal(model_vips_wanted(f->model, &wanted), 0);
+	return wanted;
 }
 
 static int setup(void **state)
@@ -195,11 +223,11 @@ static void a_backend_without_a_result_receives_nothing(void **state)
 	assert_int_equal(rows_of(f, SL_SLOT_NONE), ROWS);
 	for (int b = 0; b < BACKENDS; b++)
 		assert_int_equal(f->publisher.backend[b].state, SL_BACKEND_DOWN);
-	assert_false(model_vip_wanted(f->model, &f->vip[0].address));
+	assert_false(vip_wanted(f, false));
 	probe(f, 2, BACKEND_UP);
 	model_update(f->model);
 	assert_int_equal(rows_of(f, 2), ROWS);
-	assert_false(model_vip_wanted(f->model, &f->vip[0].address));
+	assert_false(vip_wanted(f, false));
 }
 
 static void a_failure_moves_the_dead_share_only_and_recovery_gives_it_back(void **state)
@@ -247,6 +275,60 @@ static void the_same_configuration_again_moves_nothing_and_keeps_health(void **s
 	assert_int_equal(f->publisher.table_facts, tables);
 	assert_int_equal(f->publisher.backend_dels + f->publisher.pool_dels + f->publisher.vip_dels, 0);
 	assert_int_equal(f->model->pools[0].serving, BACKENDS);
+	for (size_t b = 0; b < BACKENDS; b++)
+		assert_int_equal(f->model->pools[0].backends[b].rows, rows_of(f, f->model->pools[0].backends[b].slot));
+}
+
+static void a_new_pool_keeps_a_new_vip_waiting_but_takes_none_away(void **state)
+{
+	struct fixture *f = *state;
+
+	all_up(f);
+	assert_true(vip_wanted(f, false));
+	add_service(f, 1);
+	f->two_pools[1].min_healthy = 1;
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	model_update(f->model);
+	assert_true(vip_wanted(f, true));
+	assert_false(vip_wanted(f, false));
+}
+
+static void too_few_healthy_backends_take_the_vip_away(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pool[0].min_healthy = BACKENDS;
+	all_up(f);
+	assert_true(vip_wanted(f, true));
+	probe(f, 0, BACKEND_DOWN);
+	model_update(f->model);
+	assert_false(vip_wanted(f, true));
+}
+
+static void a_pool_that_comes_and_goes_between_generations_takes_no_other_with_it(void **state)
+{
+	struct fixture *f = *state;
+
+	all_up(f);
+	add_service(f, 1);
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	assert_int_equal(model_configure(f->model, &f->config[0], 400), 0);
+	model_update(f->model);
+	assert_int_equal(f->publisher.pool_dels, 1);
+	assert_int_not_equal(f->publisher.pool_deleted, f->model->pools[0].id);
+}
+
+static void a_table_that_could_not_be_stated_is_stated_later(void **state)
+{
+	struct fixture *f = *state;
+
+	all_up(f);
+	probe(f, 1, BACKEND_DOWN);
+	f->publisher.table_error = -ENOMEM;
+	assert_int_equal(model_update(f->model), -ENOMEM);
+	f->publisher.table_error = 0;
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(rows_of(f, 1), 0);
 }
 
 static void a_removed_backend_is_deleted_and_its_slot_rests(void **state)
@@ -336,6 +418,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_new_makes_no_generation, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_same_configuration_again_moves_nothing_and_keeps_health, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_new_pool_keeps_a_new_vip_waiting_but_takes_none_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_few_healthy_backends_take_the_vip_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pool_that_comes_and_goes_between_generations_takes_no_other_with_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_table_that_could_not_be_stated_is_stated_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_removed_backend_is_deleted_and_its_slot_rests, setup, teardown),
 		cmocka_unit_test_setup_teardown(drain_turns_new_connections_away_and_ready_gives_the_same_rows_back,
 						setup, teardown),

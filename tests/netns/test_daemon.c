@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The parts of sluiced together, in a namespace and directory of their own: reloads, what operators say,
+ * what survives, and an orderly end. The data plane is played by a few records in its ring.
+ */
+#include "controlplane/daemon.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "netns.h"
+#include "sluice/ring.h"
+
+struct fixture {
+	char directory[64];
+	char config[96];
+	struct daemon *daemon;
+	struct options options;
+};
+
+static void write_config(const struct fixture *f, const char *rest)
+{
+	FILE *file = fopen(f->config, "w");
+
+	fprintf(file, "interfaces: [\"af_packet:up0\"]\nannounce: {device: none}\n%s", rest);
+	fclose(file);
+}
+
+static const char one_service[] = "services:\n"
+				  "  - name: web\n"
+				  "    listen: tcp 192.0.2.10:80\n"
+				  "    mode: l2\n"
+				  "    backends: [192.0.2.21, 192.0.2.22]\n";
+
+static void start(struct fixture *f)
+{
+	assert_int_equal(daemon_create(&f->options, &f->daemon), 0);
+}
+
+static bool has_published(void *ctx)
+{
+	return ((struct daemon *)ctx)->published;
+}
+
+static void run_until_published(struct fixture *f)
+{
+	assert_true(netns_wait(&f->daemon->loop, has_published, f->daemon, 5000));
+}
+
+static int setup(void **state)
+{
+	static char runtime[80], saved[80];
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	strcpy(f->directory, "/tmp/sluice-test-XXXXXX");
+	assert_non_null(mkdtemp(f->directory));
+	snprintf(f->config, sizeof(f->config), "%s/sluice.yaml", f->directory);
+	snprintf(runtime, sizeof(runtime), "%s/run", f->directory);
+	snprintf(saved, sizeof(saved), "%s/state", f->directory);
+	write_config(f, one_service);
+	f->options = (struct options){ .config = f->config, .instance = "test", .runtime_dir = runtime,
+				       .state_dir = saved, .bpffs = "/sys/fs/bpf", .log_format = -1,
+				       .log_level = LOG_LEVEL_COUNT };
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	daemon_destroy(f->daemon);
+	netns_run("rm -r %s", f->directory);
+	free(f);
+	return 0;
+}
+
+static void an_end_with_overdue_timers_touches_nothing_that_is_gone(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	run_until_published(f);
+	daemon_publish(f->daemon); /* due, and the loop is not turned for it any more */
+	usleep(2 * DAEMON_TICK_IDLE_MS * 1000);
+	daemon_destroy(f->daemon);
+	f->daemon = NULL;
+}
+
+static void directories_are_passable_whatever_the_umask(void **state)
+{
+	struct fixture *f = *state;
+	const mode_t before = umask(0077);
+	char path[128];
+	struct stat st;
+
+	start(f);
+	umask(before);
+	snprintf(path, sizeof(path), "%s/run", f->directory);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0755);
+	snprintf(path, sizeof(path), "%s/run/test", f->directory);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0750);
+}
+
+/* 127 bytes are kept of a reason; the 127th and 128th of this one are one character. */
+static void a_drain_with_a_long_reason_survives_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	const struct model_backend *backend;
+	char why[200];
+	char reterr[API_ERROR_MAX];
+
+	start(f);
+	run_until_published(f);
+	memset(why, 'a', sizeof(why));
+	strcpy(why + 126, "\xc3\xa9, and more");
+	assert_int_equal(daemon_set_admin(f->daemon, NULL, "192.0.2.21", BACKEND_DRAIN, "root", why, reterr), 0);
+	daemon_destroy(f->daemon);
+	start(f);
+	backend = &f->daemon->model->pools[0].backends[0];
+	assert_int_equal(backend->override.admin, BACKEND_DRAIN);
+	assert_int_equal(strlen(backend->override.why), 126);
+}
+
+static void a_reload_refused_for_its_key_says_why(void **state)
+{
+	struct fixture *f = *state;
+	char text[512], reterr[512] = "";
+
+	start(f);
+	snprintf(text, sizeof(text), "hash-key-file: %s/no.key\n%s", f->directory, one_service);
+	write_config(f, text);
+	assert_true(daemon_reload(f->daemon, reterr, sizeof(reterr)) < 0);
+	assert_non_null(strstr(reterr, "no.key"));
+	assert_null(f->daemon->config->hash_key_file);
+}
+
+static void a_reload_changes_the_format_of_the_log(void **state)
+{
+	struct fixture *f = *state;
+	char text[512], reterr[512];
+
+	start(f);
+	assert_int_equal(f->daemon->log.format, LOG_FORMAT_TEXT);
+	snprintf(text, sizeof(text), "log: {format: json}\n%s", one_service);
+	write_config(f, text);
+	assert_int_equal(daemon_reload(f->daemon, reterr, sizeof(reterr)), 0);
+	assert_int_equal(f->daemon->log.format, LOG_FORMAT_JSON);
+}
+
+static bool is_attached(void *ctx)
+{
+	return ((struct daemon *)ctx)->attached;
+}
+
+static bool is_past_500(void *ctx)
+{
+	return ((struct daemon *)ctx)->model->generation > 500;
+}
+
+static void generations_go_on_from_what_the_data_plane_forwards_by(void **state)
+{
+	struct fixture *f = *state;
+	const struct sl_hello hello = { .pid = 4711, .generation = 500, .workers = 1 };
+	const struct sl_shm_header *header;
+	struct sl_ring_end end;
+
+	start(f);
+	run_until_published(f);
+	assert_true(f->daemon->model->generation < 500); /* the state file was lost */
+	header = shm_file_header(f->daemon->shm);
+	sl_ring_attach(&end, shm_file_base(f->daemon->shm), &header->to_control, NULL, header->session);
+	sl_ring_begin_producer(&end);
+	assert_int_equal(sl_ring_push(&end, SL_RECORD_HELLO, SL_OP_PUT, &hello, sizeof(hello)), 1);
+	assert_true(netns_wait(&f->daemon->loop, is_attached, f->daemon, 1000));
+	assert_true(netns_wait(&f->daemon->loop, is_past_500, f->daemon, 1000));
+}
+
+static void more_services_than_the_file_holds_make_a_new_file(void **state)
+{
+	struct fixture *f = *state;
+	char reterr[512], *text = NULL;
+	uint64_t session;
+	size_t size;
+	FILE *out;
+
+	start(f);
+	run_until_published(f);
+	session = shm_file_header(f->daemon->shm)->session;
+	out = open_memstream(&text, &size);
+	fprintf(out, "services:\n");
+	for (int i = 0; i < 200; i++)
+		fprintf(out, "  - {name: s%d, listen: \"tcp 192.0.2.10:%d\", mode: l2, backends: [192.0.2.21]}\n", i, 1000 + i);
+	fclose(out);
+	write_config(f, text);
+	free(text);
+	assert_int_equal(daemon_reload(f->daemon, reterr, sizeof(reterr)), 0);
+	assert_true(shm_file_header(f->daemon->shm)->session != session);
+	assert_true(shm_file_header(f->daemon->shm)->limits.services >= 200);
+	assert_false(f->daemon->publish_failed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_end_with_overdue_timers_touches_nothing_that_is_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(directories_are_passable_whatever_the_umask, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_drain_with_a_long_reason_survives_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reload_refused_for_its_key_says_why, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reload_changes_the_format_of_the_log, setup, teardown),
+		cmocka_unit_test_setup_teardown(generations_go_on_from_what_the_data_plane_forwards_by, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_services_than_the_file_holds_make_a_new_file, setup, teardown),
+	};
+
+	netns_enter();
+	netns_run("ip link add up0 type veth peer name other && ip addr add 192.0.2.1/24 dev up0 && "
+		  "ip link set up0 up && ip link set other up");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
