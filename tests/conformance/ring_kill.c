@@ -24,7 +24,7 @@
 #include "dataplane/shm.h"
 #include "tests/support/world.h"
 
-enum { KILLS = 3000, KILLS_LONG = 30000, PAUSE_EVERY = 20, SETTLE_MS = 10000, LIFE_US_MAX = 4000, WORLD_SEED = 31 };
+enum { KILLS = 3000, KILLS_LEAST = 300, SECONDS_MAX = 12, KILLS_LONG = 30000, PAUSE_EVERY = 20, SETTLE_MS = 10000, LIFE_US_MAX = 4000, WORLD_SEED = 31 };
 enum { PRODUCER = 0, CONSUMER = 1 };
 
 /* What survives the processes: the state file of the one, the witness of the other. All atomic. */
@@ -200,7 +200,8 @@ static int settle(void)
 	return -1;
 }
 
-static int run(unsigned int kills, unsigned int seed)
+/* Kills at most `kills` times; a slow machine stops at `deadline`, after KILLS_LEAST. Returns 0 or -1. */
+static int run(unsigned int kills, unsigned int seed, time_t deadline, unsigned int *ret_killed)
 {
 	pid_t pid[2] = { start(PRODUCER), start(CONSUMER) };
 	int err = settle();
@@ -208,6 +209,9 @@ static int run(unsigned int kills, unsigned int seed)
 	for (unsigned int kill_number = 1; err == 0 && kill_number <= kills; kill_number++) {
 		const int which = rand_r(&seed) % 2;
 
+		if (kill_number > KILLS_LEAST && time(NULL) > deadline)
+			break;
+		*ret_killed = kill_number;
 		nap((unsigned int)rand_r(&seed) % LIFE_US_MAX);
 		kill(pid[which], SIGKILL);
 		waitpid(pid[which], NULL, 0);
@@ -250,8 +254,10 @@ static void on_interrupt(int signal)
 int main(int argc, char **argv)
 {
 	const bool is_long = getenv("SLUICE_TEST_LONG") != NULL;
+	const time_t deadline = time(NULL) + (is_long || argc > 1 ? 3600 : SECONDS_MAX);
 	const unsigned int kills = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : is_long ? KILLS_LONG : KILLS;
 	const unsigned int seed = argc > 2 ? (unsigned int)strtoul(argv[2], NULL, 0) : (unsigned int)time(NULL);
+	unsigned int killed = 0;
 	int err;
 
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -262,9 +268,9 @@ int main(int argc, char **argv)
 	}
 	signal(SIGINT, on_interrupt);
 	signal(SIGTERM, on_interrupt);
-	err = run(kills, seed);
+	err = run(kills, seed, deadline, &killed);
 	clean_up();
-	printf("%u kills (seed %u): %llu generations stated, %llu snapshots built, %llu restored from the image\n", kills, seed,
+	printf("%u kills (seed %u): %llu generations stated, %llu snapshots built, %llu restored from the image\n", killed, seed,
 	       (unsigned long long)board->stated, (unsigned long long)board->snapshots,
 	       (unsigned long long)board->restored);
 	if (err < 0)

@@ -3,6 +3,7 @@
  * Both ends of the ring in one process, on an anonymous mapping: what is stated arrives, whatever the
  * ring's size, the consumer's absence or a replay in between.
  */
+#include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,6 +85,25 @@ static int setup_narrow(void **state)
 	header.to_control.size = sizeof(struct sl_ring) + sizeof(struct sl_record);
 	header.arena.size = 16384;
 	return setup_with(state, &header);
+}
+
+/* Images of a given size; the region is the file's last. */
+static int setup_image(void **state, uint64_t half)
+{
+	struct sl_shm_header header = world_header(42);
+
+	header.image.size = SL_SHM_PAGE + 2 * half;
+	return setup_with(state, &header);
+}
+
+static int setup_no_image(void **state)
+{
+	return setup_image(state, 1024);
+}
+
+static int setup_tight_image(void **state)
+{
+	return setup_image(state, 48 * 1024);
 }
 
 static int teardown(void **state)
@@ -191,6 +211,60 @@ static void the_image_holds_what_was_applied(void **state)
 	assert_int_equal(feed_image_error(both->feed), 0);
 }
 
+static void without_room_there_is_no_image_and_all_else_works(void **state)
+{
+	struct both *both = *state;
+	struct snapshot *restored;
+
+	for (uint64_t generation = 1; generation <= 20; generation++) {
+		assert_int_equal(world_state(both->publisher, 7, generation), 0);
+		settle(both, generation);
+		assert_int_equal(feed_image_error(both->feed), -ENOSPC);
+	}
+	feed_destroy(both->feed);
+	feed_start(both);
+	assert_int_equal(feed_restore(both->feed, &restored), -ENOENT);
+}
+
+/* A process that dies between two stores leaves what memory holds then: the old generation or the new one. */
+static void whatever_was_written_when_it_died_the_image_is_one_generation(void **state)
+{
+	struct both *both = *state;
+	struct snapshot *restored;
+	uint64_t held = 0;
+
+	for (uint64_t generation = 1; generation <= 150; generation++) {
+		assert_int_equal(world_state(both->publisher, 8, generation), 0);
+		for (int step = 0; step < 500 && publisher_applied(both->publisher) != generation; step++) {
+			struct feed *other;
+			struct snapshot *snapshot;
+			const struct feed_config config = { .base = both->base, .header = &both->header,
+							    .allocator = &dp_allocator_malloc };
+
+			publisher_pump(both->publisher);
+			snapshot = feed_poll(both->feed, ++both->now_ns, 1); /* one record at a time */
+			if (snapshot != NULL) {
+				held = snapshot_generation(snapshot);
+				feed_applied(both->feed, held, 0);
+				snapshot_free(snapshot);
+			}
+			if (step % 7 != 0)
+				continue;
+			assert_int_equal(feed_create(&config, &other), 0);
+			if (held == 0) {
+				assert_int_equal(feed_restore(other, &restored), -ENOENT);
+			} else {
+				assert_int_equal(feed_restore(other, &restored), 0);
+				assert_int_equal(snapshot_generation(restored), held);
+				assert_int_equal(world_snapshot_digest(restored), world_digest(8, held));
+				snapshot_free(restored);
+			}
+			feed_destroy(other);
+		}
+		assert_int_equal(held, generation);
+	}
+}
+
 static void nothing_is_sent_before_somebody_listens_or_a_generation_is_whole(void **state)
 {
 	struct both *both = *state;
@@ -252,6 +326,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(changes_during_a_generation_merge_into_it, setup_narrow, teardown),
 		cmocka_unit_test_setup_teardown(a_restarted_consumer_gets_everything_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_image_holds_what_was_applied, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_image_holds_what_was_applied, setup_tight_image, teardown),
+		cmocka_unit_test_setup_teardown(without_room_there_is_no_image_and_all_else_works, setup_no_image, teardown),
+		cmocka_unit_test_setup_teardown(whatever_was_written_when_it_died_the_image_is_one_generation, setup_tight_image,
+						teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_sent_before_somebody_listens_or_a_generation_is_whole, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_consumer_that_hangs_costs_neither_time_nor_memory, setup_narrow, teardown),

@@ -156,6 +156,8 @@ def options():
     asked = parser.parse_args()
     if asked.quick and asked.long:
         parser.error("--quick or --long, not both")
+    if asked.long:
+        os.environ["SLUICE_TEST_LONG"] = "1"  # tests that can do more of the same
     return asked
 
 
