@@ -79,6 +79,7 @@ static void finish(struct client *client, unsigned int slot, const char *error)
 {
 	struct request *request = &client->requests[slot];
 	const char *word = error ? NULL : body_word(request);
+	const struct linger abort_it = { .l_onoff = 1 };
 
 	if (!word)
 		client->failed++;
@@ -86,8 +87,11 @@ static void finish(struct client *client, unsigned int slot, const char *error)
 	       (unsigned long long)request->start_ms,
 	       (unsigned long long)(now_ms() - request->start_ms), word ? "" : "error:",
 	       word ? word : (error ? error : "no answer"));
-	if (request->fd >= 0)
+	if (request->fd >= 0) {
+		if (!word) /* aborted: a port left in FIN-WAIT or TIME-WAIT would fail the next round, too */
+			setsockopt(request->fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof(abort_it));
 		close(request->fd);
+	}
 	client->running--;
 	if (slot != client->running) {
 		client->requests[slot] = client->requests[client->running];
