@@ -26,12 +26,24 @@ uint64_t daemon_wall_s(void)
 	return seconds(CLOCK_REALTIME);
 }
 
+/* Kept for the operator: the next save would replace it. */
+static void keep_damaged(struct daemon *d, const char *cause)
+{
+	char path[sizeof(d->state_path) + 16];
+	int err;
+
+	snprintf(path, sizeof(path), "%s.damaged", d->state_path);
+	err = rename(d->state_path, path) < 0 ? -errno : 0;
+	log_warning(&d->log, "state is not usable", LOG_STR("cause", cause),
+		    LOG_STR("kept_as", err == 0 ? path : strerror(-err)));
+}
+
 int daemon_state_read(struct daemon *d)
 {
 	char reterr[512];
 
 	if (state_file_read(d->state_path, &d->state, reterr, sizeof(reterr)) < 0)
-		log_warning(&d->log, "state is not usable", LOG_STR("cause", reterr));
+		keep_damaged(d, reterr);
 	d->model->ids = d->state.ids;
 	memset(&d->state.ids, 0, sizeof(d->state.ids));
 	d->model->generation = d->state.generation;

@@ -54,30 +54,66 @@ static bool copy_text(char *to, size_t size, const json_t *object, const char *k
 	return true;
 }
 
-static int read_identities(const json_t *object, struct identity **table, struct identities *ids, int depth)
+/* Numbers that were met, so that none is held by two names. */
+struct taken {
+	uint8_t *id;    /* of one table */
+	uint8_t *stats; /* of all backends */
+};
+
+static int read_identity(const json_t *value, const char *name, struct identity **table, uint32_t max, bool backend,
+			 const struct taken *taken, struct identity **ret)
 {
+	const uint64_t id = get_u64(value, "id"), stats = get_u64(value, "stats");
+
+	if (!json_is_integer(json_object_get(value, "id")) || id >= max || stats >= SL_BACKENDS_MAX || taken->id[id] ||
+	    (backend && taken->stats[stats]))
+		return -EINVAL;
+	taken->id[id] = 1;
+	taken->stats[stats] |= backend;
+	return identities_restore(table, name, (uint32_t)id, (uint32_t)stats, get_u64(value, "freed"), ret);
+}
+
+static int read_backends(const json_t *object, struct identity *pool, struct identities *ids, uint8_t *stats)
+{
+	const struct taken taken = { .id = calloc(SL_SLOT_MAX + 1, 1), .stats = stats };
+	struct identity *entry;
 	const char *name;
 	json_t *value;
-	int err;
+	int err = taken.id ? 0 : -ENOMEM;
 
 	json_object_foreach((json_t *)object, name, value) {
-		const uint64_t id = get_u64(value, "id"), stats = get_u64(value, "stats");
-		struct identity *entry;
-
-		if (!json_is_integer(json_object_get(value, "id")) || id >= SL_SERVICES_MAX || stats >= SL_BACKENDS_MAX)
-			return -EINVAL;
-		err = identities_restore(table, name, (uint32_t)id, (uint32_t)stats, get_u64(value, "freed"), &entry);
-		if (err < 0)
-			return err;
-		if (stats >= ids->stats_next)
-			ids->stats_next = (uint32_t)stats + 1;
-		if (depth > 0) {
-			err = read_identities(json_object_get(value, "backends"), &entry->children, ids, depth - 1);
-			if (err < 0)
-				return err;
-		}
+		if (err == 0)
+			err = read_identity(value, name, &pool->children, SL_SLOT_MAX + 1, true, &taken, &entry);
+		if (err == 0 && entry->stats >= ids->stats_next)
+			ids->stats_next = entry->stats + 1;
 	}
-	return 0;
+	free(taken.id);
+	return err;
+}
+
+static int read_identities(const json_t *root, struct identities *ids)
+{
+	struct taken services = { .id = calloc(SL_SERVICES_MAX, 1), .stats = calloc(SL_BACKENDS_MAX, 1) };
+	struct taken pools = { .id = calloc(SL_POOLS_MAX, 1), .stats = services.stats };
+	struct identity *entry;
+	const char *name;
+	json_t *value;
+	int err = services.id && services.stats && pools.id ? 0 : -ENOMEM;
+
+	json_object_foreach(json_object_get(root, "services"), name, value) {
+		if (err == 0)
+			err = read_identity(value, name, &ids->services, SL_SERVICES_MAX, false, &services, &entry);
+	}
+	json_object_foreach(json_object_get(root, "pools"), name, value) {
+		if (err == 0)
+			err = read_identity(value, name, &ids->pools, SL_POOLS_MAX, false, &pools, &entry);
+		if (err == 0)
+			err = read_backends(json_object_get(value, "backends"), entry, ids, services.stats);
+	}
+	free(services.id);
+	free(services.stats);
+	free(pools.id);
+	return err;
 }
 
 static int read_overrides(const json_t *array, struct state *state)
@@ -149,7 +185,7 @@ static int read_all(const json_t *root, struct state *state)
 	char here[40];
 	int err;
 
-	if (get_u64(root, "version") != STATE_VERSION)
+	if (get_u64(root, "version") != STATE_VERSION || json_integer_value(json_object_get(root, "generation")) < 0)
 		return -EINVAL;
 	state->generation = get_u64(root, "generation");
 	if (key) {
@@ -157,9 +193,7 @@ static int read_all(const json_t *root, struct state *state)
 			return -EINVAL;
 		state->has_flow_key = true;
 	}
-	err = read_identities(json_object_get(root, "services"), &state->ids.services, &state->ids, 0);
-	if (err == 0)
-		err = read_identities(json_object_get(root, "pools"), &state->ids.pools, &state->ids, 1);
+	err = read_identities(root, &state->ids);
 	if (err == 0)
 		err = read_overrides(json_object_get(root, "overrides"), state);
 	/* health of another boot says nothing about now */

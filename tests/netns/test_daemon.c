@@ -131,6 +131,23 @@ static void a_drain_with_a_long_reason_survives_a_restart(void **state)
 	assert_int_equal(strlen(backend->override.why), 126);
 }
 
+static void a_damaged_state_is_kept_beside(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	start(f);
+	daemon_state_save(f->daemon);
+	daemon_destroy(f->daemon);
+	snprintf(path, sizeof(path), "%s/state/state.json", f->directory);
+	assert_int_equal(truncate(path, 20), 0);
+	start(f);
+	daemon_state_save(f->daemon);
+	assert_int_equal(access(path, F_OK), 0);
+	strcat(path, ".damaged");
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 static void a_reload_refused_for_its_key_says_why(void **state)
 {
 	struct fixture *f = *state;
@@ -215,6 +232,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_end_with_overdue_timers_touches_nothing_that_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(directories_are_passable_whatever_the_umask, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_drain_with_a_long_reason_survives_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_damaged_state_is_kept_beside, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_refused_for_its_key_says_why, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_changes_the_format_of_the_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(generations_go_on_from_what_the_data_plane_forwards_by, setup, teardown),

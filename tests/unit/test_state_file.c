@@ -96,6 +96,13 @@ static void a_damaged_state_is_refused_and_leaves_an_empty_one(void **unused)
 		"{\"version\": 1, \"flow-key\": \"xyz\"}",
 		"{\"version\": 1, \"services\": {\"a\": {}}}",
 		"{\"version\": 1, \"services\": {\"a\": {\"id\": 99999999}}}",
+		"{\"version\": 1, \"generation\": -1}",
+		"{\"version\": 1, \"services\": {\"a\": {\"id\": 3}, \"b\": {\"id\": 3}}}",
+		"{\"version\": 1, \"pools\": {\"p\": {\"id\": 0, \"backends\": {\"a\": {\"id\": 65535, \"stats\": 0}}}}}",
+		"{\"version\": 1, \"pools\": {\"p\": {\"id\": 0, \"backends\": {\"a\": {\"id\": 0, \"stats\": 0},"
+		" \"b\": {\"id\": 0, \"stats\": 1}}}}}",
+		"{\"version\": 1, \"pools\": {\"p\": {\"id\": 0, \"backends\": {\"a\": {\"id\": 0, \"stats\": 0}}},"
+		" \"q\": {\"id\": 1, \"backends\": {\"a\": {\"id\": 0, \"stats\": 0}}}}}",
 		"{\"version\": 1, \"overrides\": [{\"admin\": \"explode\"}]}",
 	};
 	struct state state;
