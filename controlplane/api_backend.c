@@ -80,6 +80,8 @@ static struct api_response set_admin(const struct api_request *request, enum bac
 
 	if (why != NULL && !json_is_string(why))
 		return api_error(400, "\"why\" is no string", "send {\"why\": \"…\"} or nothing");
+	if (why != NULL && json_string_length(why) > API_WHY_MAX)
+		return api_error(400, "\"why\" is too long", "say it in 127 bytes");
 	err = request->source->set_admin(request->source->ctx, pool, backend, admin, request->who,
 					 why != NULL ? json_string_value(why) : "", error);
 	if (err < 0)

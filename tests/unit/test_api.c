@@ -148,6 +148,7 @@ static void what_cannot_be_done_is_refused_with_a_fitting_status(void **state)
 {
 	struct api_fixture *f = *state;
 	char path[256] = "/v1/backends/";
+	char long_why[256];
 
 	memset(path + strlen(path), 'x', 200);
 	strcpy(path + 213, "/drain");
@@ -164,6 +165,8 @@ static void what_cannot_be_done_is_refused_with_a_fitting_status(void **state)
 	expect_status(f, "POST", "/v1/backends/web1/drain", "[]", 400);
 	expect_status(f, "POST", "/v1/backends/web1/drain", "{\"why\": 3}", 400);
 	expect_status(f, "POST", "/v1/backends/web1/drain", "{\"why\": ", 400);
+	snprintf(long_why, sizeof(long_why), "{\"why\": \"%0128d\"}", 0);
+	expect_status(f, "POST", "/v1/backends/web1/drain", long_why, 400);
 	expect_status(f, "GET", "/v1/backends/web1/drain", NULL, 405);
 	expect_status(f, "DELETE", "/v1/status", NULL, 405);
 	expect_status(f, "GET", "/v1/status/", NULL, 404);

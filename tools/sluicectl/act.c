@@ -15,9 +15,12 @@ static enum ctl_exit set_admin(const struct ctl_options *options, const char *ba
 	enum ctl_exit result;
 	char path[512];
 
-	if (name == NULL || body == NULL || (options->pool != NULL && pool == NULL) ||
-	    (size_t)snprintf(path, sizeof(path), "/v1/backends/%s%s%s/%s", pool != NULL ? pool : "",
-			     pool != NULL ? "/" : "", name, verb) >= sizeof(path)) {
+	if (body == NULL) {
+		fprintf(stderr, "sluicectl: --why is no text in UTF-8\n");
+		result = CTL_REFUSED;
+	} else if (name == NULL || (options->pool != NULL && pool == NULL) ||
+		   (size_t)snprintf(path, sizeof(path), "/v1/backends/%s%s%s/%s", pool != NULL ? pool : "",
+				    pool != NULL ? "/" : "", name, verb) >= sizeof(path)) {
 		fprintf(stderr, "sluicectl: '%s' is no name of a backend: sluicectl show backends lists them\n", backend);
 		result = CTL_REFUSED;
 	} else {
