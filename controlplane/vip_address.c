@@ -309,7 +309,7 @@ void vip_address_held(struct vip_address *v, bool held)
 
 void vip_address_clear(struct vip_address *v)
 {
-	netlink_dump(v->nl, NETLINK_DUMP_ADDRESSES); /* what was added a moment ago may not be in the table yet */
+	netlink_dump(v->nl, NETLINK_DUMP_ADDRESSES); /* what was just added may not be in the table yet */
 	vip_address_held(v, false);
 }
 
