@@ -162,6 +162,12 @@ void daemon_beat(struct daemon *d)
 	struct timespec now;
 	int pid;
 
+	if (shm_file_is_lost(d->shm)) {
+		log_error(&d->log, "somebody truncated the shared memory: making a new file", LOG_STR("directory", d->runtime_dir));
+		if (daemon_new_file(d) == 0)
+			daemon_publish(d);
+		return;
+	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	__atomic_store_n(&live->control_beat_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 			 __ATOMIC_RELAXED);

@@ -174,6 +174,25 @@ NO_NET = ["setpriv", "--bounding-set=-net_admin,-net_raw,-sys_admin,-bpf", "--in
 
 
 @scenario(timeout=120)
+def shared_memory_truncated_while_running(test):
+    """Somebody truncates the file under both daemons: traffic goes on, sluiced makes a new one, both meet there."""
+    lab = test.lab()
+    lab.balancer.start()
+    lab.balancer.wait_all_up()
+    before = by_flow(lab.clients.fetch(1000))
+    os.truncate(os.path.join(lab.balancer.runtime_dir(), "dataplane.shm"), 8192)
+    test.equal(by_flow(lab.clients.fetch(1000)), before, "flows right after it")
+    wait_for(lambda: "making a new file" in lab.balancer.sluiced.log_text(), 10, "sluiced notices")
+    lab.balancer.wait_applied()
+    lab.backends.kill_nginx("be1")
+    lab.balancer.wait_state("be1", "down")
+    lab.balancer.wait_applied()
+    after = by_flow(lab.clients.fetch(1000))
+    moved = {flow for flow in before if before[flow] != after[flow]}
+    test.equal(moved, {flow for flow in before if before[flow] == "be1"}, "flows that moved afterwards")
+
+
+@scenario(timeout=120)
 def environment_that_lacks_something(test):
     """No hugepages, no such interface, too few queues, no capability: exit 3 and one line with the remedy."""
     lab = test.lab(backends=1)
