@@ -82,6 +82,11 @@ struct daemon {
 	uint64_t configured_ms, committed_ms; /* uv_now of the last configuration and generation */
 	uint64_t applied;    /* generation that all workers forward by */
 
+	/* A sluice-dp that was started by another list of interfaces counts its ports by that one. */
+	uint64_t counting_pid; /* its pid; 0: it counts as the configuration does */
+	char counted[SL_PORTS_MAX][16];
+	size_t counted_count;
+
 	struct netlink *netlink;
 	struct links *links;
 	struct neighbor *neighbors;
@@ -122,6 +127,8 @@ int daemon_data_pid(const struct daemon *d); /* of the sluice-dp that holds this
 /* daemon_network.c */
 int daemon_network_start(struct daemon *d);
 int daemon_network_follow(struct daemon *d);
+void daemon_network_restart_due(struct daemon *d); /* the configuration that goes has the ports of the running sluice-dp */
+void daemon_network_restarted(struct daemon *d); /* the data plane is gone, or another process */
 void daemon_network_before(struct daemon *d); /* before a generation is published: what goes, goes first */
 void daemon_network_applied(struct daemon *d); /* after APPLIED: what comes, comes last */
 void daemon_network_stop(struct daemon *d); /* a clean stop: what the kernel holds for us goes */

@@ -92,7 +92,7 @@ static void follow(struct daemon *d, bool restart)
 }
 
 /* `config` is checked; from here on only the key and memory can fail. */
-static int take_over(struct daemon *d, struct config *config, char *reterr, size_t reterr_size)
+static int take_over(struct daemon *d, struct config *config, bool restart, char *reterr, size_t reterr_size)
 {
 	struct config *old = d->config;
 	struct sl_key key = d->model->settings.hash_key;
@@ -109,6 +109,8 @@ static int take_over(struct daemon *d, struct config *config, char *reterr, size
 					  "for some hours" : strerror(-err));
 		return err;
 	}
+	if (restart)
+		daemon_network_restart_due(d);
 	d->config = config;
 	d->configured_ms = uv_now(&d->loop);
 	model_set_keys(d->model, &key, &d->model->settings.flow_key);
@@ -131,7 +133,7 @@ int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size)
 	} else {
 		err = check_reload(d, diff, reterr, reterr_size);
 		if (err == 0)
-			err = take_over(d, config, reterr, reterr_size);
+			err = take_over(d, config, diff->restart, reterr, reterr_size);
 		if (err == 0)
 			follow(d, diff->restart);
 		else

@@ -248,24 +248,37 @@ static int attach_ports(struct daemon *d, bool fatal)
 	return 0;
 }
 
+/* The number that the running sluice-dp has for an interface; -1: it does not know it before it restarts. */
+static int port_number(const struct daemon *d, size_t i)
+{
+	if (d->counting_pid == 0)
+		return (int)i;
+	for (size_t k = 0; k < d->counted_count; k++)
+		if (strcmp(d->counted[k], d->config->interfaces[i].ifname) == 0)
+			return (int)k;
+	return -1;
+}
+
 static int tell_ports(struct daemon *d)
 {
 	struct neighbor_port ports[SL_PORTS_MAX];
 	char names[SL_PORTS_MAX][16];
 	struct sl_addr *addresses;
-	size_t count = 0, address_count;
+	size_t count = 0, name_count = 0, address_count;
 	int err;
 
 	for (size_t i = 0; i < d->config->interface_count; i++) {
 		if (!d->config->interfaces[i].ifname[0])
 			continue;
+		strcpy(names[name_count++], d->config->interfaces[i].ifname);
+		if (port_number(d, i) < 0)
+			continue;
 		strcpy(ports[count].ifname, d->config->interfaces[i].ifname);
-		strcpy(names[count], d->config->interfaces[i].ifname);
-		ports[count++].port = (uint16_t)i;
+		ports[count++].port = (uint16_t)port_number(d, i);
 	}
 	err = neighbor_ports(d->neighbors, ports, count);
 	if (err == 0 && d->vips)
-		err = vip_address_ports(d->vips, (const char (*)[16])names, count);
+		err = vip_address_ports(d->vips, (const char (*)[16])names, name_count);
 	if (err < 0)
 		return err;
 	address_count = model_addresses(d->model, &addresses);
@@ -299,6 +312,42 @@ int daemon_network_follow(struct daemon *d)
 	tell_known_paths(d);
 	attach_ports(d, false);
 	return err;
+}
+
+void daemon_network_restart_due(struct daemon *d)
+{
+	if (!d->attached || d->counting_pid != 0)
+		return;
+	d->counting_pid = d->hello.pid;
+	d->counted_count = d->config->interface_count;
+	for (size_t i = 0; i < d->counted_count; i++)
+		strcpy(d->counted[i], d->config->interfaces[i].ifname);
+}
+
+/* True when the configuration steers an interface of that name. */
+static bool is_steered(const struct daemon *d, const char *ifname)
+{
+	for (size_t i = 0; i < d->config->interface_count; i++)
+		if (d->config->interfaces[i].port.kind == SL_PORT_AF_XDP &&
+		    strcmp(d->config->interfaces[i].ifname, ifname) == 0)
+			return true;
+	return false;
+}
+
+void daemon_network_restarted(struct daemon *d)
+{
+	int err;
+
+	if (d->counting_pid == 0)
+		return;
+	d->counting_pid = 0;
+	for (size_t i = 0; d->steering && i < d->counted_count; i++) /* nobody takes from their queues any more */
+		if (d->counted[i][0] && !is_steered(d, d->counted[i]) && steering_detach(d->steering, d->counted[i]) == 0)
+			log_info(&d->log, "interface is not steered any more", LOG_STR("interface", d->counted[i]));
+	err = tell_ports(d);
+	if (err < 0)
+		log_error(&d->log, "next hops keep the old ports", LOG_ERRNO("cause", err));
+	daemon_publish(d);
 }
 
 static int start_device(struct daemon *d, struct error_text *reterr)

@@ -18,6 +18,8 @@ static void on_hello(void *ctx, const struct sl_hello *hello)
 
 	d->hello = *hello;
 	d->attached = true;
+	if (hello->pid != d->counting_pid)
+		daemon_network_restarted(d);
 	if (hello->generation > d->model->generation) { /* the state file was lost, or older: numbers only rise */
 		d->model->generation = hello->generation;
 		d->model->settings_dirty = true;
@@ -179,6 +181,8 @@ void daemon_beat(struct daemon *d)
 		log_error(&d->log, "data plane is gone: no packet is forwarded until sluice-dp runs again",
 			  LOG_U64("pid", d->hello.pid));
 	}
+	if (pid == 0)
+		daemon_network_restarted(d); /* the next one reads the interfaces as they are configured now */
 }
 
 int daemon_data_pid(const struct daemon *d)

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "netns.h"
+#include "sluice/host/lock.h"
 #include "sluice/ring.h"
 
 struct fixture {
@@ -25,12 +26,17 @@ struct fixture {
 	struct options options;
 };
 
-static void write_config(const struct fixture *f, const char *rest)
+static void write_interfaces(const struct fixture *f, const char *interfaces, const char *rest)
 {
 	FILE *file = fopen(f->config, "w");
 
-	fprintf(file, "interfaces: [\"af_packet:up0\"]\nannounce: {device: none}\n%s", rest);
+	fprintf(file, "interfaces: [%s]\nannounce: {device: none}\n%s", interfaces, rest);
 	fclose(file);
+}
+
+static void write_config(const struct fixture *f, const char *rest)
+{
+	write_interfaces(f, "\"af_packet:up0\"", rest);
 }
 
 static const char one_service[] = "services:\n"
@@ -184,22 +190,75 @@ static bool is_past_500(void *ctx)
 	return ((struct daemon *)ctx)->model->generation > 500;
 }
 
-static void generations_go_on_from_what_the_data_plane_forwards_by(void **state)
+static void say_hello(struct fixture *f, uint64_t pid, uint64_t generation)
 {
-	struct fixture *f = *state;
-	const struct sl_hello hello = { .pid = 4711, .generation = 500, .workers = 1 };
-	const struct sl_shm_header *header;
+	const struct sl_hello hello = { .pid = pid, .generation = generation, .workers = 1 };
+	const struct sl_shm_header *header = shm_file_header(f->daemon->shm);
 	struct sl_ring_end end;
 
-	start(f);
-	run_until_published(f);
-	assert_true(f->daemon->model->generation < 500); /* the state file was lost */
-	header = shm_file_header(f->daemon->shm);
 	sl_ring_attach(&end, shm_file_base(f->daemon->shm), &header->to_control, NULL, header->session);
 	sl_ring_begin_producer(&end);
 	assert_int_equal(sl_ring_push(&end, SL_RECORD_HELLO, SL_OP_PUT, &hello, sizeof(hello)), 1);
 	assert_true(netns_wait(&f->daemon->loop, is_attached, f->daemon, 1000));
+}
+
+static void generations_go_on_from_what_the_data_plane_forwards_by(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	run_until_published(f);
+	assert_true(f->daemon->model->generation < 500); /* the state file was lost */
+	say_hello(f, 4711, 500);
 	assert_true(netns_wait(&f->daemon->loop, is_past_500, f->daemon, 1000));
+}
+
+static bool leaves_by(const struct fixture *f, uint16_t port)
+{
+	const struct model *model = f->daemon->model;
+	const uint32_t id = model->pools[0].backends[0].hop.neighbor;
+
+	return id > 0 && model->neighbors[id].known && model->neighbors[id].port == port;
+}
+
+static bool leaves_by_0(void *f)
+{
+	return leaves_by(f, 0);
+}
+
+static bool leaves_by_1(void *f)
+{
+	return leaves_by(f, 1);
+}
+
+static bool leaves_by_another(void *f)
+{
+	return !leaves_by(f, 1);
+}
+
+/* up1 becomes the first interface of the configuration, and is the second of the process that runs. */
+static void ports_are_counted_as_the_running_data_plane_does_until_it_restarts(void **state)
+{
+	static const char service[] = "services: [{name: web, listen: \"tcp 192.0.2.10:80\", mode: l2, "
+				      "backends: [198.51.100.21]}]\n";
+	struct fixture *f = *state;
+	char reterr[512];
+	int lock = -1;
+
+	write_interfaces(f, "\"af_packet:up0\", \"af_packet:up1\"", service);
+	start(f);
+	run_until_published(f);
+	assert_int_equal(sl_lock_take(f->daemon->dir_fd, SL_LOCK_DATA, &lock, reterr, sizeof(reterr)), 0);
+	say_hello(f, 4711, 0);
+	assert_true(netns_wait(&f->daemon->loop, leaves_by_1, f, 1000));
+	write_interfaces(f, "\"af_packet:up1\"", service);
+	assert_int_equal(daemon_reload(f->daemon, reterr, sizeof(reterr)), 0);
+	assert_false(netns_wait(&f->daemon->loop, leaves_by_another, f, 300));
+	say_hello(f, 4711, 0); /* the same process, to the new file */
+	assert_false(netns_wait(&f->daemon->loop, leaves_by_another, f, 300));
+	say_hello(f, 4712, 0);
+	assert_true(netns_wait(&f->daemon->loop, leaves_by_0, f, 1000));
+	close(lock);
 }
 
 static void more_services_than_the_file_holds_make_a_new_file(void **state)
@@ -236,11 +295,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reload_refused_for_its_key_says_why, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_changes_the_format_of_the_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(generations_go_on_from_what_the_data_plane_forwards_by, setup, teardown),
+		cmocka_unit_test_setup_teardown(ports_are_counted_as_the_running_data_plane_does_until_it_restarts, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(more_services_than_the_file_holds_make_a_new_file, setup, teardown),
 	};
 
 	netns_enter();
 	netns_run("ip link add up0 type veth peer name other && ip addr add 192.0.2.1/24 dev up0 && "
 		  "ip link set up0 up && ip link set other up");
+	netns_run("ip link add up1 type veth peer name other1 && ip addr add 198.51.100.1/24 dev up1 && "
+		  "ip link set up1 up && ip link set other1 up && "
+		  "ip neigh add 198.51.100.21 lladdr 02:00:00:00:00:21 dev up1");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
