@@ -159,11 +159,13 @@ static void on_tick(uv_timer_t *timer)
 static void on_before_poll(uv_prepare_t *handle)
 {
 	daemon_publish_due(handle->data);
+	daemon_state_due(handle->data);
 }
 
 static void on_after_poll(uv_check_t *handle)
 {
 	daemon_publish_due(handle->data);
+	daemon_state_due(handle->data);
 }
 
 static void on_beat(uv_timer_t *timer)
@@ -172,7 +174,7 @@ static void on_beat(uv_timer_t *timer)
 
 	daemon_beat(d);
 	/* ages matter too: believed health is younger than ten intervals */
-	if (d->state_dirty || uv_now(&d->loop) - d->state_saved_ms >= 5000)
+	if (uv_now(&d->loop) - d->state_saved_ms >= 5000)
 		daemon_state_save(d);
 }
 

@@ -37,7 +37,8 @@
 enum {
 	DAEMON_TICK_BUSY_MS = 2,   /* while a generation is on its way to the workers */
 	DAEMON_TICK_IDLE_MS = 40,  /* a HELLO is noticed within this */
-	DAEMON_BEAT_MS = 1000,     /* heartbeat; state file when it is due */
+	DAEMON_BEAT_MS = 1000,     /* heartbeat; state file when its ages are due */
+	DAEMON_STATE_MS = 100,     /* between two writes of the state file */
 	DAEMON_HOPS_WAIT_MS = 2000 /* how long a first generation waits for the MACs of healthy backends */
 };
 
@@ -138,6 +139,8 @@ bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip); /* the 
 /* daemon_state.c */
 int daemon_state_read(struct daemon *d);
 void daemon_state_save(struct daemon *d);
+/* Saves what changed, a first change at once. */
+void daemon_state_due(struct daemon *d);
 uint64_t daemon_boottime_s(void);
 uint64_t daemon_wall_s(void);
 

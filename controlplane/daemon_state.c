@@ -114,3 +114,14 @@ void daemon_state_save(struct daemon *d)
 	d->state_dirty = false;
 	d->state_saved_ms = uv_now(&d->loop);
 }
+
+/*
+ * What the data plane was told must survive a kill: a restart that believes older health than the workers
+ * forward by moves connections. So a change is written in the turn that publishes it; only one that
+ * follows within DAEMON_STATE_MS waits, so that flapping backends do not make a loop of fsync().
+ */
+void daemon_state_due(struct daemon *d)
+{
+	if (d->state_dirty && uv_now(&d->loop) - d->state_saved_ms >= DAEMON_STATE_MS)
+		daemon_state_save(d);
+}

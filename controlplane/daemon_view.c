@@ -231,7 +231,7 @@ int daemon_set_admin(void *ctx, const char *pool, const char *backend, enum back
 	if (err < 0)
 		return err;
 	log_info(&d->log, admin == BACKEND_DRAIN ? "backend drains" : "backend is ready again",
-		 LOG_STR("backend", backend), LOG_STR("pool", pool ? pool : "-"), LOG_STR("who", override.who),
+		 LOG_STR("backend", backend), LOG_STR("pool", pool), LOG_STR("who", override.who),
 		 LOG_STR("why", override.why));
 	d->state_dirty = true;
 	daemon_state_save(d);
