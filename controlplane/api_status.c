@@ -9,7 +9,10 @@
 
 #include "api_route.h"
 
-enum { LAG_TOLERATED_MS = 2000 }; /* a generation is applied within milliseconds; this is a fault */
+enum {
+	LAG_TOLERATED_MS = 2000, /* a generation is applied within milliseconds; this is a fault */
+	BEAT_TOLERATED_MS = 2000 /* so are heartbeats */
+};
 
 enum verdict { VERDICT_OK = 0, VERDICT_DEGRADED, VERDICT_DOWN };
 
@@ -64,7 +67,7 @@ static const char *plural(uint32_t n)
 /*
  *   down       no sluice-dp, nothing published or applied, or no service has a backend
  *   degraded   a service has none, a backend is not up that nobody drained, a generation is not applied,
- *              a worker is missing, a VIP is not announced
+ *              sluice-dp hangs, a worker is missing, a VIP is not announced
  *   ok         anything else; what a person drained is no fault
  */
 static enum verdict judge(const struct api_status *status, const struct api_datapath *datapath,
@@ -97,6 +100,11 @@ static enum verdict judge(const struct api_status *status, const struct api_data
 	if (status->applied_lag_ms > LAG_TOLERATED_MS) {
 		snprintf(text, size, "generation %" PRIu64 " is not applied, workers forward by %" PRIu64,
 			 status->generation, status->applied);
+		return VERDICT_DEGRADED;
+	}
+	if (datapath->data_beat_age_ms > BEAT_TOLERATED_MS && datapath->data_beat_age_ms != UINT64_MAX) {
+		snprintf(text, size, "sluice-dp (pid %" PRIu64 ") hangs: no heartbeat for %" PRIu64 " s", datapath->pid,
+			 datapath->data_beat_age_ms / 1000);
 		return VERDICT_DEGRADED;
 	}
 	if (datapath->workers_alive < datapath->workers) {

@@ -207,3 +207,19 @@ def sluiced_killed_right_after_a_change(test):
         wait_for(lab.balancer.backend_states, 10, "sluiced answers again", 0.02)
         test.equal(lab.balancer.backend_states()["be2"], state, "be2 right after the restart")
         lab.balancer.wait_applied()
+
+
+@scenario(timeout=60)
+def sluice_dp_hangs(test):
+    """SIGSTOP of sluice-dp: status says so within seconds; SIGCONT: as before, nothing restarted."""
+    lab = test.lab()
+    lab.balancer.start()
+    lab.balancer.wait_all_up()
+    before = by_flow(lab.clients.fetch(400))
+    os.kill(lab.balancer.dp.pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: "hangs" in lab.balancer.ctl("status").stdout.splitlines()[0], 5, "status names the hang")
+    finally:
+        os.kill(lab.balancer.dp.pid, signal.SIGCONT)
+    wait_for(lambda: lab.balancer.ctl("status").stdout.startswith("ok"), 5, "status is ok again")
+    test.equal(by_flow(lab.clients.fetch(400)), before, "flows afterwards")

@@ -112,6 +112,11 @@ static void the_verdict_knows_a_data_plane_that_does_not_follow(void **state)
 	expect_verdict(f, "ok", "2 services forward to 5 of 5 backends");
 	f->status.applied_lag_ms = 2001;
 	expect_verdict(f, "degraded", "generation 9 is not applied, workers forward by 8");
+	f->status.applied_lag_ms = 0;
+	f->datapath.data_beat_age_ms = 2500;
+	expect_verdict(f, "degraded", "sluice-dp (pid 4711) hangs: no heartbeat for 2 s");
+	f->datapath.data_beat_age_ms = UINT64_MAX; /* it came this moment */
+	expect_verdict(f, "ok", "2 services forward to 5 of 5 backends");
 	f->status.datapath_attached = false;
 	expect_verdict(f, "down", "no data plane is attached: is sluice-dp running?");
 	f->status.datapath_attached = true;
