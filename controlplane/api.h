@@ -92,7 +92,7 @@ typedef void api_emit_backend(void *arg, const struct api_backend *backend);
 typedef void api_emit_pool(void *arg, const struct api_pool *pool);
 typedef void api_emit_worker(void *arg, const struct api_worker *worker);
 
-enum { API_ERROR_MAX = 256, API_WHY_MAX = 127 /* bytes of an operator's reason */ };
+enum { API_ERROR_MAX = 1024, API_WHY_MAX = 127 /* bytes of an operator's reason */ };
 
 /*
  * What the API needs. Lists call `emit` once an entry, in the configuration's order. Acts return 0, or

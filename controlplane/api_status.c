@@ -192,7 +192,7 @@ struct api_response api_post_reload(const struct api_request *request)
 	struct api_status status = {.node = NULL};
 
 	if (request->source->reload(request->source->ctx, error) < 0)
-		return api_error(409, error, "what runs keeps running; sluiced --check FILE lists every error");
+		return api_error(409, error, "what runs keeps running; sluiced --check lists every error of a file");
 	request->source->status(request->source->ctx, &status);
 	return api_ok(json_pack("{s:s, s:o}", "done", "reloaded", "generation", api_u64(status.generation)));
 }

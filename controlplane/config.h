@@ -161,6 +161,8 @@ void config_free(struct config *config); /* NULL is fine */
 size_t config_errors_count(const struct config_errors *errors); /* warnings are not counted */
 /* Prints all of them: `file:line:col: path: what is wrong and what is allowed`, source line, caret. */
 void config_errors_print(const struct config_errors *errors, FILE *out);
+/* The first error alone, in one line, and how many more there are. */
+void config_errors_first(const struct config_errors *errors, char *buf, size_t size);
 void config_errors_free(struct config_errors *errors); /* NULL is fine */
 
 #endif

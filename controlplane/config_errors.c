@@ -282,6 +282,29 @@ void config_errors_seal(struct config_errors *errors)
 	errors->source = NULL;
 }
 
+void config_errors_first(const struct config_errors *errors, char *buf, size_t size)
+{
+	const struct message *message = errors->messages;
+	char more[48] = "", place[32] = "";
+	size_t len;
+
+	while (message < errors->messages + errors->kept && message->warning)
+		message++;
+	if (message == errors->messages + errors->kept)
+		return;
+	if (message->mark.line > 0)
+		snprintf(place, sizeof(place), ":%u:%u", message->mark.line, message->mark.column);
+	if (errors->error_count > 1)
+		snprintf(more, sizeof(more), " (and %zu more error%s)", errors->error_count - 1,
+			 errors->error_count == 2 ? "" : "s");
+	snprintf(buf, size, "%s%s: %s", errors->file, place, message->text);
+	len = strlen(buf);
+	if (len + strlen(more) >= size) /* cut before a character, not within one */
+		for (len = size - 1 - strlen(more); len > 0 && ((unsigned char)buf[len] & 0xc0) == 0x80;)
+			len--;
+	snprintf(buf + len, size - len, "%s", more);
+}
+
 void config_errors_print(const struct config_errors *errors, FILE *out)
 {
 	for (size_t i = 0; i < errors->kept; i++) {

@@ -199,6 +199,7 @@ static int start_loop(struct daemon *d)
 
 static int start_parts(struct daemon *d)
 {
+	char reterr[API_ERROR_MAX];
 	int err;
 
 	d->status = EXIT_ENVIRONMENT;
@@ -212,7 +213,7 @@ static int start_parts(struct daemon *d)
 		return err;
 	}
 	d->status = EXIT_WRONG_USE;
-	err = daemon_load_config(d, &d->config);
+	err = daemon_load_config(d, &d->config, reterr, sizeof(reterr));
 	if (err < 0) {
 		log_error(&d->log, "configuration refused", LOG_STR("file", d->options.config));
 		return err;

@@ -105,7 +105,8 @@ enum exit_status daemon_run(struct daemon *daemon);
 void daemon_destroy(struct daemon *daemon);
 
 /* daemon_config.c */
-int daemon_load_config(struct daemon *d, struct config **ret_config); /* logs what is wrong */
+/* Prints what is wrong; the first of it, in one line, is in reterr. */
+int daemon_load_config(struct daemon *d, struct config **ret_config, char *reterr, size_t reterr_size);
 int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key *ret_key, char *reterr,
 		    size_t reterr_size);
 void daemon_log_format(struct daemon *d); /* as the configuration says, unless the command line does */

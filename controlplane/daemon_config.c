@@ -13,7 +13,7 @@
 #include "config_host.h"
 #include "key_file.h"
 
-int daemon_load_config(struct daemon *d, struct config **ret_config)
+int daemon_load_config(struct daemon *d, struct config **ret_config, char *reterr, size_t reterr_size)
 {
 	struct config_host *host = NULL;
 	struct config_errors *errors = NULL;
@@ -22,11 +22,15 @@ int daemon_load_config(struct daemon *d, struct config **ret_config)
 	err = config_host_read(d->options.config, &host);
 	if (err < 0) {
 		log_error(&d->log, "the interfaces of this machine cannot be read", LOG_ERRNO("cause", err));
+		snprintf(reterr, reterr_size, "the interfaces of this machine cannot be read: %s", strerror(-err));
 		return err;
 	}
 	err = config_load(d->options.config, host, ret_config, &errors);
-	if (errors)
+	snprintf(reterr, reterr_size, "%s: %s", d->options.config, strerror(-err));
+	if (errors) {
 		config_errors_print(errors, stderr);
+		config_errors_first(errors, reterr, reterr_size);
+	}
 	config_errors_free(errors);
 	config_host_free(host);
 	return err;
@@ -122,14 +126,15 @@ int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size)
 {
 	struct config_diff *diff = NULL;
 	struct config *config = NULL;
-	int err = daemon_load_config(d, &config);
+	int err = daemon_load_config(d, &config, reterr, reterr_size);
 
-	if (err == 0)
+	if (err == 0) {
 		err = config_diff(d->config, config, &diff);
+		if (err < 0)
+			snprintf(reterr, reterr_size, "%s: %s", d->options.config, strerror(-err));
+	}
 	if (err < 0) {
 		config_free(config);
-		snprintf(reterr, reterr_size, "%s: refused; the errors are in the log of sluiced, and 'sluiced --check %s' "
-			 "prints them", d->options.config, d->options.config);
 	} else {
 		err = check_reload(d, diff, reterr, reterr_size);
 		if (err == 0)

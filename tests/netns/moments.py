@@ -223,3 +223,23 @@ def sluice_dp_hangs(test):
         os.kill(lab.balancer.dp.pid, signal.SIGCONT)
     wait_for(lambda: lab.balancer.ctl("status").stdout.startswith("ok"), 5, "status is ok again")
     test.equal(by_flow(lab.clients.fetch(400)), before, "flows afterwards")
+
+
+@scenario(timeout=60)
+def reload_says_the_first_error(test):
+    """sluicectl reload of a wrong or missing file: exit 1, the first error with its place; traffic as before."""
+    lab = test.lab(backends=2)
+    lab.balancer.start()
+    lab.balancer.wait_all_up()
+    with open(lab.balancer.config_path, encoding="utf-8") as file:
+        good = file.read()
+    with open(lab.balancer.config_path, "w", encoding="utf-8") as out:
+        out.write(good.replace("pools:", "pols:"))
+    done = lab.balancer.ctl("reload", check=False)
+    test.equal(done.returncode, 1, "exit code of a refused reload")
+    test.check('did you mean "pools"?' in done.stderr and f"{lab.balancer.config_path}:6:1: pols:" in done.stderr,
+               f"the error is not shown: {done.stderr}")
+    os.unlink(lab.balancer.config_path)
+    done = lab.balancer.ctl("reload", check=False)
+    test.check(done.returncode == 1 and "No such file" in done.stderr, f"missing file: {done.returncode} {done.stderr}")
+    test.equal(errors(lab.clients.fetch(100)), [], "failed requests")

@@ -163,12 +163,33 @@ static void an_alias_stands_for_the_value_it_names(void **state)
 	config_free(config);
 }
 
+static void the_first_error_stands_alone_in_one_line(void **state)
+{
+	static const char text[] = "vips: [{address: ff02::1}]\nservices: \xe2\x82\xac\n";
+	struct config_errors *errors = NULL;
+	struct config *config = NULL;
+	char line[512], cut[90];
+
+	(void)state;
+	assert_true(config_load_text("a.yaml", text, strlen(text), NULL, &config, &errors) < 0);
+	config_errors_first(errors, line, sizeof(line));
+	assert_non_null(strstr(line, "a.yaml:1:1: interfaces: this key is missing"));
+	assert_non_null(strstr(line, " more errors)"));
+	assert_null(strchr(line, '\n'));
+	config_errors_first(errors, cut, sizeof(cut));
+	assert_true(strlen(cut) < sizeof(cut));
+	assert_memory_equal(cut, line, 60);
+	assert_string_equal(strrchr(cut, '('), strrchr(line, '('));
+	config_errors_free(errors);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_short_example_makes_a_pool_named_like_the_service),
 		cmocka_unit_test(the_full_example_fills_every_field),
 		cmocka_unit_test(an_alias_stands_for_the_value_it_names),
+		cmocka_unit_test(the_first_error_stands_alone_in_one_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
