@@ -237,6 +237,9 @@ def main():
         print(f"{paint('✗', 31)} does not hold: {problem}\n      logs: {os.path.join(BUILD, 'demo-logs')}",
               flush=True)
         return 1
+    except KeyboardInterrupt:                # before there is a lab, which has its own way out
+        print("\nstopped", flush=True)
+        return 130
 
 
 if __name__ == "__main__":
