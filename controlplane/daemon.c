@@ -173,9 +173,6 @@ static void on_beat(uv_timer_t *timer)
 	struct daemon *d = timer->data;
 
 	daemon_beat(d);
-	/* ages matter too: believed health is younger than ten intervals */
-	if (uv_now(&d->loop) - d->state_saved_ms >= 5000)
-		daemon_state_save(d);
 }
 
 static int start_loop(struct daemon *d)

@@ -38,7 +38,8 @@ enum {
 	DAEMON_TICK_BUSY_MS = 2,   /* while a generation is on its way to the workers */
 	DAEMON_TICK_IDLE_MS = 40,  /* a HELLO is noticed within this */
 	DAEMON_BEAT_MS = 1000,     /* heartbeat; state file when its ages are due */
-	DAEMON_STATE_MS = 100,     /* between two writes of the state file */
+	DAEMON_STATE_MS = 100,     /* between two writes of the state file; more when they take long */
+	DAEMON_STATE_AGE_MS = 5000, /* ages matter too: believed health is younger than ten intervals */
 	DAEMON_HOPS_WAIT_MS = 2000 /* how long a first generation waits for the MACs of healthy backends */
 };
 
@@ -69,6 +70,7 @@ struct daemon {
 	struct state state; /* as read at start; ids move into the model */
 	bool state_dirty;
 	uint64_t state_saved_ms;
+	uint64_t state_cost_ms; /* what the last save took of the loop's time */
 
 	struct health *health;
 	struct health_target *targets; /* in the order of probes */
@@ -140,8 +142,9 @@ bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip); /* the 
 /* daemon_state.c */
 int daemon_state_read(struct daemon *d);
 void daemon_state_save(struct daemon *d);
-/* Saves what changed, a first change at once. */
+/* Saves what changed, a first change at once; and ages, when they are due. */
 void daemon_state_due(struct daemon *d);
+bool daemon_state_is_due(const struct daemon *d);
 uint64_t daemon_boottime_s(void);
 uint64_t daemon_wall_s(void);
 

@@ -94,6 +94,7 @@ static size_t collect_probes(const struct daemon *d, struct state_probe *probes)
 
 void daemon_state_save(struct daemon *d)
 {
+	const uint64_t begin_ns = uv_hrtime();
 	struct state state = { .generation = d->model->generation, .has_flow_key = true,
 			       .flow_key = d->model->settings.flow_key, .ids = d->model->ids };
 	char reterr[512];
@@ -112,7 +113,17 @@ void daemon_state_save(struct daemon *d)
 	free(state.overrides);
 	free(state.probes);
 	d->state_dirty = false;
+	d->state_cost_ms = (uv_hrtime() - begin_ns) / 1000000;
 	d->state_saved_ms = uv_now(&d->loop);
+}
+
+bool daemon_state_is_due(const struct daemon *d)
+{
+	const uint64_t since_ms = uv_now(&d->loop) - d->state_saved_ms;
+	const uint64_t least_ms = d->state_dirty ? DAEMON_STATE_MS : DAEMON_STATE_AGE_MS;
+	const uint64_t share = d->state_dirty ? 5 : 20; /* of the loop's time: half a second with 100,000 backends */
+
+	return since_ms >= least_ms && since_ms >= share * d->state_cost_ms;
 }
 
 /*
@@ -122,6 +133,6 @@ void daemon_state_save(struct daemon *d)
  */
 void daemon_state_due(struct daemon *d)
 {
-	if (d->state_dirty && uv_now(&d->loop) - d->state_saved_ms >= DAEMON_STATE_MS)
+	if (daemon_state_is_due(d))
 		daemon_state_save(d);
 }

@@ -154,6 +154,24 @@ static void a_damaged_state_is_kept_beside(void **state)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
+static void a_state_that_is_slow_to_write_is_written_less_often(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	daemon_state_save(f->daemon);
+	f->daemon->state_dirty = true;
+	f->daemon->state_saved_ms = uv_now(&f->daemon->loop) - 1000;
+	f->daemon->state_cost_ms = 5;
+	assert_true(daemon_state_is_due(f->daemon));
+	f->daemon->state_cost_ms = 500;
+	assert_false(daemon_state_is_due(f->daemon));
+	f->daemon->state_saved_ms -= 2000;
+	assert_true(daemon_state_is_due(f->daemon));
+	f->daemon->state_dirty = false;
+	assert_false(daemon_state_is_due(f->daemon));
+}
+
 static void a_reload_refused_for_its_key_says_why(void **state)
 {
 	struct fixture *f = *state;
@@ -292,6 +310,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(directories_are_passable_whatever_the_umask, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_drain_with_a_long_reason_survives_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_state_is_kept_beside, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_state_that_is_slow_to_write_is_written_less_often, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_refused_for_its_key_says_why, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_changes_the_format_of_the_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(generations_go_on_from_what_the_data_plane_forwards_by, setup, teardown),
