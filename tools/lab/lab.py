@@ -76,6 +76,7 @@ class Lab:
             self.network.hold_vip(host, *(self.vip(family, number) for family in (4, 6)
                                           for number in (VIP, VIP_SECOND)))
             self.backends.start_nginx(host)
+        self.network.wait_wired()
 
     @staticmethod
     def vip(family=4, number=VIP):

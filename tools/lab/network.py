@@ -11,9 +11,10 @@ The wires of the lab: network namespaces, a bridge as the switch, one veth leg f
 Everything lives in namespaces of its own; the machine's own interfaces are never touched.
 """
 
+import json
 import os
 
-from processes import LabError, run
+from processes import LabError, run, wait_for
 
 PREFIX4 = "198.51.100."
 PREFIX6 = "2001:db8:1::"
@@ -85,6 +86,16 @@ class Network:
         that rewrites the frame in between sends them on as they are, and the backend drops them.
         """
         self.inside(host, ["ethtool", "-K", port, "tx", "off"])
+
+    def wait_wired(self):
+        """Until every leg forwards: the kernel reports a new link's carrier late when many are made at once."""
+        def all_up():
+            shown = json.loads(run(["ip", "-n", self.namespace("switch"), "-j", "-d", "link", "show",
+                                    "master", "br0"]).stdout)
+            return len(shown) >= len(self.hosts) - 1 and all(
+                leg["operstate"] == "UP" and leg["linkinfo"]["info_slave_data"]["state"] == "forwarding"
+                for leg in shown)
+        wait_for(all_up, 15, "every leg of the switch forwards")
 
     def add_tap(self, name):
         """A TAP on the switch for a guest kernel; the guest's program opens it inside that namespace."""
