@@ -58,8 +58,9 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 	if (pkt->plan.grow > 0 && rte_pktmbuf_prepend(mbuf, pkt->plan.grow) == NULL)
 		return -1;
 	len = rte_pktmbuf_pkt_len(mbuf);
-	/* Padding is cut off the last segment; where it spans more, the chain becomes one buffer first. */
-	if (len > pkt->plan.frame_len && len - pkt->plan.frame_len > rte_pktmbuf_lastseg(mbuf)->data_len &&
+	/* Padding is cut off the last segment; where that is all padding, the chain becomes one buffer first:
+	 * a driver may choke on a segment without bytes. */
+	if (len > pkt->plan.frame_len && len - pkt->plan.frame_len >= rte_pktmbuf_lastseg(mbuf)->data_len &&
 	    rte_pktmbuf_linearize(mbuf) != 0)
 		goto undo;
 	if (len > pkt->plan.frame_len && rte_pktmbuf_trim(mbuf, (uint16_t)(len - pkt->plan.frame_len)) != 0)
@@ -97,7 +98,8 @@ static inline void worker_take(struct worker_burst *burst, struct rte_mbuf **mbu
 		packet->pkt.flags = (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD
 					    ? SL_PKT_IP_CSUM_OK
 					    : 0;
-		mbuf->ol_flags = 0;
+		/* What was received asks for nothing when it is sent; where its bytes lie is not ours to forget. */
+		mbuf->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;
 		burst->verdict[i] = SL_VERDICT_FORWARD;
 	}
 }

@@ -28,6 +28,7 @@ static struct {
 	struct rte_mbuf *offered[FRAMES_MAX];
 	unsigned int count, next, burst, takes, taken;
 	uint32_t taken_len[FRAMES_MAX];
+	uint64_t taken_flags; /* of the last one */
 	unsigned int idle;
 	struct worker_shared *shared;
 } driver;
@@ -61,6 +62,7 @@ static uint16_t driver_send(void *queue, struct rte_mbuf **mbufs, uint16_t count
 	(void)queue;
 	while (taken < count && driver.taken < driver.takes) {
 		assert_int_equal(mbufs[taken]->nb_segs, 1);
+		driver.taken_flags = mbufs[taken]->ol_flags;
 		driver.taken_len[driver.taken++] = rte_pktmbuf_pkt_len(mbufs[taken]);
 		rte_pktmbuf_free(mbufs[taken++]);
 	}
@@ -322,6 +324,52 @@ static void a_tag_that_the_driver_took_off_counts_as_part_of_the_frame(void **st
 	assert_int_equal(driver.taken_len[0], FRAME_LEN + 4);
 }
 
+static void a_last_segment_that_is_all_padding_does_not_leave_empty(void **state)
+{
+	struct rte_mbuf *head = frame_make(5), *tail = rte_pktmbuf_alloc(lab.ports.pool[0]);
+
+	(void)state;
+	assert_non_null(rte_pktmbuf_append(tail, 6));
+	assert_int_equal(rte_pktmbuf_chain(head, tail), 0);
+	offer(head);
+	lab.ports.port[0].multi_segment = true;
+	run(SL_MODE_IPIP, SL_BURST_MAX, FRAMES_MAX);
+	lab.ports.port[0].multi_segment = false;
+	expect_balance(1);
+	assert_int_equal(verdict(SL_VERDICT_FORWARD), 1);
+	assert_int_equal(driver.taken_len[0], FRAME_LEN + 20);
+}
+
+static void external_freed(void *bytes, void *count)
+{
+	(void)bytes;
+	++*(unsigned int *)count;
+}
+
+/* As drivers do that receive into buffers of their own. */
+static void a_buffer_that_lies_outside_its_mbuf_goes_back_to_its_owner(void **state)
+{
+	static char bytes[1024];
+	static unsigned int freed;
+	struct rte_mbuf *plain = frame_make(6), *mbuf = rte_pktmbuf_alloc(lab.ports.pool[0]);
+	struct rte_mbuf_ext_shared_info *info;
+	uint16_t room = sizeof(bytes);
+
+	(void)state;
+	info = rte_pktmbuf_ext_shinfo_init_helper(bytes, &room, external_freed, &freed);
+	rte_pktmbuf_attach_extbuf(mbuf, bytes, RTE_BAD_IOVA, room, info);
+	rte_pktmbuf_reset_headroom(mbuf);
+	memcpy(rte_pktmbuf_append(mbuf, FRAME_LEN), rte_pktmbuf_mtod(plain, void *), FRAME_LEN);
+	rte_pktmbuf_free(plain);
+	mbuf->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	offer(mbuf);
+	run(SL_MODE_IPIP, SL_BURST_MAX, FRAMES_MAX);
+	expect_balance(1);
+	assert_int_equal(verdict(SL_VERDICT_FORWARD), 1);
+	assert_int_equal(freed, 1);
+	assert_int_equal(driver.taken_flags & ~(uint64_t)RTE_MBUF_F_EXTERNAL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +377,8 @@ int main(void)
 		cmocka_unit_test(a_burst_decides_as_packets_one_by_one_do),
 		cmocka_unit_test(a_tunnel_header_takes_headroom_and_its_lack_is_a_verdict),
 		cmocka_unit_test(a_chained_frame_becomes_one_buffer_for_a_port_that_needs_it),
+		cmocka_unit_test(a_last_segment_that_is_all_padding_does_not_leave_empty),
+		cmocka_unit_test(a_buffer_that_lies_outside_its_mbuf_goes_back_to_its_owner),
 		cmocka_unit_test(a_tag_that_the_driver_took_off_counts_as_part_of_the_frame),
 	};
 
