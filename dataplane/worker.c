@@ -86,9 +86,11 @@ static inline void worker_take(struct worker_burst *burst, struct rte_mbuf **mbu
 
 		if (i + WORKER_PREFETCH_AHEAD < count)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + WORKER_PREFETCH_AHEAD], void *));
-		/* A tag the driver took off belongs to the frame: put it back (af_packet does that). */
-		if (unlikely(mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
-			rte_vlan_insert(&mbuf);
+		burst->verdict[i] = SL_VERDICT_FORWARD;
+		/* A tag the driver took off belongs to the frame: put it back (af_packet does that), or it would
+		 * leave into another network. */
+		if (unlikely(mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && rte_vlan_insert(&mbuf) != 0)
+			burst->verdict[i] = SL_VERDICT_DROP_NO_ROOM;
 		packet->mbuf = mbuf;
 		packet->received_len = rte_pktmbuf_pkt_len(mbuf);
 		packet->pkt.data = rte_pktmbuf_mtod(mbuf, uint8_t *);
@@ -100,7 +102,6 @@ static inline void worker_take(struct worker_burst *burst, struct rte_mbuf **mbu
 					    : 0;
 		/* What was received asks for nothing when it is sent; where its bytes lie is not ours to forget. */
 		mbuf->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;
-		burst->verdict[i] = SL_VERDICT_FORWARD;
 	}
 }
 
@@ -111,8 +112,10 @@ static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
 
 	for (uint16_t i = 0; i < burst->count; i++) {
 		struct sl_packet *pkt = &burst->packet[i].pkt;
+		const enum sl_verdict parsed = sl_parse(pkt);
 
-		verdict[i] = sl_parse(pkt);
+		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
+			verdict[i] = parsed;
 		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
 			verdict[i] = sl_lookup(env, pkt);
 		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))

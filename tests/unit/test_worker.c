@@ -324,6 +324,22 @@ static void a_tag_that_the_driver_took_off_counts_as_part_of_the_frame(void **st
 	assert_int_equal(driver.taken_len[0], FRAME_LEN + 4);
 }
 
+static void without_room_for_its_tag_a_frame_does_not_leave_untagged(void **state)
+{
+	struct rte_mbuf *mbuf = frame_make(4);
+
+	(void)state;
+	memmove(mbuf->buf_addr, rte_pktmbuf_mtod(mbuf, void *), FRAME_LEN);
+	mbuf->data_off = 0;
+	mbuf->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+	offer(mbuf);
+	offer(frame_make(5));
+	run(SL_MODE_L2, SL_BURST_MAX, FRAMES_MAX);
+	expect_balance(2);
+	assert_int_equal(verdict(SL_VERDICT_FORWARD), 1);
+	assert_int_equal(verdict(SL_VERDICT_DROP_NO_ROOM), 1);
+}
+
 static void a_last_segment_that_is_all_padding_does_not_leave_empty(void **state)
 {
 	struct rte_mbuf *head = frame_make(5), *tail = rte_pktmbuf_alloc(lab.ports.pool[0]);
@@ -377,6 +393,7 @@ int main(void)
 		cmocka_unit_test(a_burst_decides_as_packets_one_by_one_do),
 		cmocka_unit_test(a_tunnel_header_takes_headroom_and_its_lack_is_a_verdict),
 		cmocka_unit_test(a_chained_frame_becomes_one_buffer_for_a_port_that_needs_it),
+		cmocka_unit_test(without_room_for_its_tag_a_frame_does_not_leave_untagged),
 		cmocka_unit_test(a_last_segment_that_is_all_padding_does_not_leave_empty),
 		cmocka_unit_test(a_buffer_that_lies_outside_its_mbuf_goes_back_to_its_owner),
 		cmocka_unit_test(a_tag_that_the_driver_took_off_counts_as_part_of_the_frame),
