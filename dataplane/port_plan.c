@@ -5,6 +5,7 @@
  */
 #include "dataplane/port_plan.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,19 @@ __attribute__((format(printf, 3, 4))) static int plan_fail(struct port_plan_erro
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
 	return err;
+}
+
+/* True for "0000:3b:00.0" and nothing else: what the EAL is given may carry neither another bus nor options. */
+static bool plan_is_pci_address(const char *text)
+{
+	static const char form[] = "xxxx:xx:xx.x"; /* x: a hexadecimal digit */
+
+	if (strlen(text) != strlen(form))
+		return false;
+	for (size_t i = 0; form[i] != 0; i++)
+		if (form[i] == 'x' ? !isxdigit((unsigned char)text[i]) : text[i] != form[i])
+			return false;
+	return true;
 }
 
 const char *port_plan_interface(const struct sl_port_config *config)
@@ -155,11 +169,20 @@ int port_plan_build(const struct port_plan_request *request, struct port_plan *r
 	if (config->mtu > PORT_MTU_MAX)
 		return plan_fail(reterr_error, -ENOSPC, "port \"%s\" is set to an MTU of %u; %d is possible",
 				 config->name, config->mtu, PORT_MTU_MAX);
+	if (port_plan_interface(config) != NULL && strchr(config->device, ',') != NULL)
+		return plan_fail(reterr_error, -EINVAL,
+				 "port \"%s\": a comma in the name of interface \"%s\" would be read as an option of DPDK: "
+				 "ip link set dev \"%s\" name another",
+				 config->name, config->device, config->device);
 	switch (config->kind) {
 	case SL_PORT_AF_XDP: return plan_af_xdp(request, ret_plan, reterr_error);
 	case SL_PORT_AF_PACKET: return plan_af_packet(request, ret_plan, reterr_error);
 	case SL_PORT_VDEV: return plan_vdev(request, ret_plan, reterr_error);
 	case SL_PORT_PCI:
+		if (!plan_is_pci_address(config->device))
+			return plan_fail(reterr_error, -EINVAL,
+					 "port \"%s\": \"pci:%s\" is no PCI address as in pci:0000:3b:00.0", config->name,
+					 config->device);
 		ret_plan->device_count = 1;
 		ret_plan->mtu = config->mtu;
 		snprintf(ret_plan->device[0].name, sizeof(ret_plan->device[0].name), "%.47s", config->device);

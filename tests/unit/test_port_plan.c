@@ -114,6 +114,13 @@ static void what_a_port_lacks_is_said_with_the_remedy(void **state)
 		 "port \"up0\": \"vdev:crypto_null0\" names no DPDK network driver: net_ring0, net_pcap0,... are such"},
 		{SL_PORT_VDEV, "net_ring0", 0, 65535, 1, -ENOSPC,
 		 "port \"up0\" is set to an MTU of 65535; 9600 is possible"},
+		{SL_PORT_PCI, "vdev:net_pcap0,tx_pcap=/a", 0, 0, 1, -EINVAL,
+		 "port \"up0\": \"pci:vdev:net_pcap0,tx_pcap=/a\" is no PCI address as in pci:0000:3b:00.0"},
+		{SL_PORT_PCI, "0000:3b:00.0,mprq_en=1", 0, 0, 1, -EINVAL,
+		 "port \"up0\": \"pci:0000:3b:00.0,mprq_en=1\" is no PCI address as in pci:0000:3b:00.0"},
+		{SL_PORT_AF_XDP, "a,xdp_prog=/b", 0, 0, 1, -EINVAL,
+		 "port \"up0\": a comma in the name of interface \"a,xdp_prog=/b\" would be read as an option of DPDK: "
+		 "ip link set dev \"a,xdp_prog=/b\" name another"},
 		{SL_PORT_KIND_COUNT, "x", 0, 0, 1, -EINVAL, "port \"up0\" is of kind 5, which this sluice-dp does not know"},
 	};
 	struct port_plan out;
