@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -35,6 +36,7 @@ int device_init(struct device *device, const char *instance_dir, uid_t owner)
 	device->session = 0;
 	device->next_try_ns = 0;
 	device->stuck = false;
+	device->complained = false;
 	device->trusted[0] = 0;
 	device->trusted[1] = geteuid();
 	device->trusted[2] = owner;
@@ -75,6 +77,22 @@ static void device_close_tun(struct device *device)
 	memset(device->ifname, 0, sizeof(device->ifname));
 }
 
+/* Says what is wrong with the peer, once until something is right with it: we come back four times a second. */
+__attribute__((format(printf, 3, 4))) static void device_complain(struct device *device, const char *event,
+								  const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	if (device->complained)
+		return;
+	device->complained = true;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_event(LOG_LEVEL_WARNING, event, "%s", text);
+}
+
 static int device_connect(struct device *device)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -96,9 +114,9 @@ static int device_connect(struct device *device)
 		if (device->trusted[i] == peer.uid && peer.uid != (uid_t)-1)
 			err = 0;
 	if (err < 0) {
-		log_event(LOG_LEVEL_WARNING, "device-refused",
-			  "\"%s\" belongs to uid %u, which is neither root, nor us, nor --owner: not used", device->path,
-			  peer.uid);
+		device_complain(device, "device-refused",
+				"\"%s\" belongs to uid %u, which is neither root, nor us, nor --owner: not used", device->path,
+				peer.uid);
 		goto close_fd;
 	}
 	device->socket = fd;
@@ -163,12 +181,10 @@ static int device_read(struct device *device, struct sl_device_msg *msg, int *re
 				*ret_fd = fd;
 		}
 	}
-	if (len == 0)
-		return -ECONNRESET;
 	if (len != (ssize_t)sizeof(*msg) || (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || msg->magic != SL_DEVICE_MAGIC) {
-		if (*ret_fd >= 0)
+		if (*ret_fd >= 0) /* an empty message can bring one too */
 			close(*ret_fd);
-		return -EBADMSG;
+		return len == 0 ? -ECONNRESET : -EBADMSG;
 	}
 	return 1;
 }
@@ -240,9 +256,11 @@ void device_tick(struct device *device, uint64_t now_ns, uint64_t session, bool 
 		err = got < 0 ? got : device_handle(device, &msg, fd);
 		if (err < 0) {
 			if (err == -EBADMSG)
-				log_event(LOG_LEVEL_WARNING, "device-message",
-					  "\"%s\" sent what is no message of ours: connection closed", device->path);
+				device_complain(device, "device-message",
+						"\"%s\" sent what is no message of ours: connection closed", device->path);
 			device_disconnect(device, now_ns);
+		} else {
+			device->complained = false;
 		}
 	}
 }

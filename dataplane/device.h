@@ -20,6 +20,7 @@ struct device {
 	char ifname[SL_DEVICE_NAME_MAX];
 	uint64_t session;
 	uint64_t next_try_ns;
+	bool complained;     /* of this peer, and nothing it did since was right */
 	bool stuck;          /* the device was given up because workers hang */
 };
 

@@ -68,18 +68,16 @@ static void expect(enum sl_device_kind kind, uint32_t flags, const char *ifname)
 	assert_string_equal(msg.ifname, ifname);
 }
 
-/* Sends one message, with a descriptor where `fd` is one. */
-static void say(enum sl_device_kind kind, const char *ifname, int fd)
+/* Sends `len` bytes, with a descriptor where `fd` is one. */
+static void say_bytes(void *bytes, size_t len, int fd)
 {
-	struct sl_device_msg msg = {.magic = SL_DEVICE_MAGIC, .kind = kind};
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {0};
-	struct iovec iov = {.iov_base = &msg, .iov_len = sizeof(msg)};
+	struct iovec iov = {.iov_base = bytes, .iov_len = len};
 	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	strcpy(msg.ifname, ifname);
 	if (fd >= 0) {
 		hdr.msg_control = &control;
 		hdr.msg_controllen = sizeof(control);
@@ -88,9 +86,17 @@ static void say(enum sl_device_kind kind, const char *ifname, int fd)
 		control.header.cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	}
-	assert_int_equal(sendmsg(lab.peer, &hdr, 0), sizeof(msg));
+	assert_int_equal(sendmsg(lab.peer, &hdr, 0), len);
 	if (fd >= 0)
 		close(fd);
+}
+
+static void say(enum sl_device_kind kind, const char *ifname, int fd)
+{
+	struct sl_device_msg msg = {.magic = SL_DEVICE_MAGIC, .kind = kind};
+
+	strcpy(msg.ifname, ifname);
+	say_bytes(&msg, sizeof(msg), fd);
 }
 
 static int tun_open(const char *name)
@@ -220,6 +226,55 @@ static void a_message_that_is_none_of_ours_ends_the_connection(void **state)
 	assert_int_not_equal(if_nametoindex("sluice0"), 0); /* what is held stays */
 }
 
+static unsigned int descriptors_open(void)
+{
+	unsigned int count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void an_empty_message_leaves_no_descriptor_behind(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	hand_over();
+	before = descriptors_open();
+	say_bytes(NULL, 0, open("/dev/null", O_RDWR | O_CLOEXEC));
+	tick(true);
+	assert_int_equal(recv(lab.peer, &(char){0}, 1, 0), 0);
+	assert_int_equal(descriptors_open(), before - 1); /* the connection */
+}
+
+static void a_peer_that_stays_wrong_is_complained_of_once(void **state)
+{
+	char log[512] = "";
+	int ends[2], saved = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_setup(LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
+	for (int i = 0; i < 3; i++) {
+		tick(true);
+		accept_peer();
+		say_bytes((char[]){"hello"}, 5, -1);
+		tick(true);
+		close(lab.peer);
+	}
+	lab.peer = -1;
+	log_setup(LOG_FORMAT_TEXT, LOG_LEVEL_COUNT);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_true(read(ends[0], log, sizeof(log) - 1) > 0);
+	close(ends[0]);
+	close(ends[1]);
+	assert_non_null(strstr(log, "device-message"));
+	assert_ptr_equal(strchr(log, '\n'), strrchr(log, '\n'));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +283,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(workers_that_hang_lose_the_device_and_get_it_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_tun_device_of_that_name_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_message_that_is_none_of_ours_ends_the_connection, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_empty_message_leaves_no_descriptor_behind, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_peer_that_stays_wrong_is_complained_of_once, setup, teardown),
 	};
 
 	netns_enter();
