@@ -365,6 +365,11 @@ void apply_record(struct apply *apply, const struct sl_record *record, const uin
 	*ret_result = result;
 }
 
+void apply_hold(struct apply *apply, bool hold)
+{
+	apply->hold = hold;
+}
+
 void apply_void(struct apply *apply)
 {
 	void_statements(apply);

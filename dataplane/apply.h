@@ -27,6 +27,11 @@ void apply_destroy(struct apply *apply);
  */
 void apply_record(struct apply *apply, const struct sl_record *record, const uint16_t *table,
 		  struct apply_result *ret_result);
+/*
+ * While held, a COMMIT is taken at its word and builds nothing: the next one that is not held checks and
+ * builds all of it at once. For replays of many generations of which only the last is wanted.
+ */
+void apply_hold(struct apply *apply, bool hold);
 /* Forgets what was stated, as a rejection does: a record before this one was unsound. */
 void apply_void(struct apply *apply);
 /* True while records are passed over until the next RESET. */

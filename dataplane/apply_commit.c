@@ -247,6 +247,11 @@ enum sl_reject_reason apply_commit(struct apply *apply, const struct sl_commit *
 		return SL_REJECT_RANGE;
 	if (commit->records != apply->records)
 		return SL_REJECT_SEQUENCE;
+	if (apply->hold) {
+		apply->generation = commit->generation;
+		apply->records = 0;
+		return SL_REJECT_NONE;
+	}
 	reason = check_pools(apply);
 	if (reason == SL_REJECT_NONE)
 		reason = check_services(apply);

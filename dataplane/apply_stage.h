@@ -27,6 +27,7 @@ struct staged_pool {
 struct apply {
 	struct sl_shm_limits limits;
 	const struct dp_allocator *allocator;
+	bool hold;               /* COMMITs build nothing for now */
 	bool stated;             /* a RESET came, and nothing was rejected since */
 	uint64_t records;        /* since RESET or COMMIT */
 	uint64_t generation;     /* committed since RESET; 0: none */

@@ -158,9 +158,9 @@ static int next_record(struct replay *replay, uint64_t session, struct sl_record
 	return 0;
 }
 
+/* Only the last generation is built: the log may hold hundreds of thousands. */
 static int replay_records(struct replay *replay, uint64_t session, struct apply *apply, struct snapshot **ret_snapshot)
 {
-	struct snapshot *newest = NULL;
 	struct apply_result result = { .snapshot = NULL };
 	struct sl_record record;
 	int err = 0;
@@ -169,21 +169,17 @@ static int replay_records(struct replay *replay, uint64_t session, struct apply 
 		err = next_record(replay, session, &record);
 		if (err < 0)
 			break;
+		apply_hold(apply, replay->at < replay->length);
 		apply_record(apply, &record, record.type == SL_RECORD_TABLE ? replay->table : NULL, &result);
 		if (result.rejected.reason != SL_REJECT_NONE)
 			err = result.rejected.reason == SL_REJECT_MEMORY ? -ENOMEM : -EBADMSG;
-		if (result.snapshot != NULL) {
-			snapshot_free(newest);
-			newest = result.snapshot;
-		}
 	}
-	if (err == 0 && (newest == NULL || result.snapshot == NULL)) /* the log ends with a COMMIT */
+	apply_hold(apply, false);
+	if (err == 0 && result.snapshot == NULL) /* the log ends with a COMMIT */
 		err = -EBADMSG;
-	if (err < 0) {
-		snapshot_free(newest);
+	if (err < 0)
 		return err;
-	}
-	*ret_snapshot = newest;
+	*ret_snapshot = result.snapshot;
 	return 0;
 }
 

@@ -211,6 +211,40 @@ static void the_image_holds_what_was_applied(void **state)
 	assert_int_equal(feed_image_error(both->feed), 0);
 }
 
+static unsigned int allocations;
+
+static void *counting_alloc(void *ctx, size_t size, size_t align)
+{
+	allocations++;
+	return dp_allocator_malloc.alloc(ctx, size, align);
+}
+
+/* What a restart costs must not grow with the generations that lie in the log. */
+static void an_image_of_many_generations_builds_only_the_last(void **state)
+{
+	struct both *both = *state;
+	const struct dp_allocator counting = { NULL, counting_alloc, dp_allocator_malloc.free };
+	const struct feed_config config = { .base = both->base, .header = &both->header, .allocator = &counting };
+	struct sl_settings settings = { .reply_rate = 1 };
+	struct snapshot *restored;
+
+	assert_int_equal(world_state(both->publisher, 4, 1), 0);
+	settle(both, 1);
+	for (uint64_t generation = 2; generation <= 100; generation++) {
+		settings.reply_rate = (__u32)generation;
+		assert_int_equal(publisher_settings(both->publisher, &settings), 0);
+		publisher_commit(both->publisher, generation);
+		settle(both, generation);
+	}
+	feed_destroy(both->feed);
+	assert_int_equal(feed_create(&config, &both->feed), 0);
+	assert_int_equal(feed_restore(both->feed, &restored), 0);
+	assert_int_equal(snapshot_generation(restored), 100);
+	assert_in_range(allocations, 1, 60);
+	assert_int_equal(snapshot_tables_checksum(restored), snapshot_tables_checksum(both->snapshot));
+	snapshot_free(restored);
+}
+
 static void without_room_there_is_no_image_and_all_else_works(void **state)
 {
 	struct both *both = *state;
@@ -327,6 +361,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_restarted_consumer_gets_everything_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_image_holds_what_was_applied, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_image_holds_what_was_applied, setup_tight_image, teardown),
+		cmocka_unit_test_setup_teardown(an_image_of_many_generations_builds_only_the_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_room_there_is_no_image_and_all_else_works, setup_no_image, teardown),
 		cmocka_unit_test_setup_teardown(whatever_was_written_when_it_died_the_image_is_one_generation, setup_tight_image,
 						teardown),
