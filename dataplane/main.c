@@ -171,22 +171,40 @@ static int check_machine(struct program *program)
 	return EXIT_GO_ON;
 }
 
+/* A sluiced that was restarted, perhaps with the interface set right: its file counts, not the one we wait by. */
+static int follow_new_file(struct program *program)
+{
+	int code;
+
+	if (!shm_is_replaced(program->shm, program->instance.dir_fd))
+		return EXIT_GO_ON;
+	log_event(LOG_LEVEL_INFO, "attached", "sluiced has a new \"%s/%s\": starting by it", program->instance.dir,
+		  SL_SHM_FILE);
+	shm_close(program->shm);
+	program->shm = NULL;
+	code = attach_shm(program);
+	return code == EXIT_GO_ON ? check_machine(program) : code;
+}
+
 /* The driver would load a program of its own where none is attached: wait for sluiced's. */
 static int await_steering(struct program *program)
 {
-	char other[16];
-	int port, code, said = -1;
+	char other[16], said[SL_DEVICE_MAX] = "";
+	int port, code;
 
 	while ((port = machine_port_without_steering(&program->boot, program->plan, other)) >= 0) {
-		if (said != port && other[0] == 0)
-			log_event(LOG_LEVEL_INFO, "waiting", "waiting for sluiced: no steering program on \"%s\" yet",
-				  program->boot.port[port].device);
-		else if (said != port)
+		const char *device = program->boot.port[port].device;
+
+		if (strcmp(said, device) != 0 && other[0] == 0)
+			log_event(LOG_LEVEL_INFO, "waiting", "waiting for sluiced: no steering program on \"%s\" yet", device);
+		else if (strcmp(said, device) != 0)
 			log_event(LOG_LEVEL_WARNING, "waiting",
 				  "waiting for sluiced: \"%s\" has another XDP program, \"%s\"; ip link set %s xdp off removes it",
-				  program->boot.port[port].device, other, program->boot.port[port].device);
-		said = port;
+				  device, other, device);
+		snprintf(said, sizeof(said), "%s", device);
 		code = wait_step(program, "waited for the steering program");
+		if (code == EXIT_GO_ON)
+			code = follow_new_file(program);
 		if (code != EXIT_GO_ON)
 			return code;
 	}

@@ -113,7 +113,7 @@ static void lay_out(unsigned int queues)
 	open_wire();
 }
 
-static void feed(unsigned int workers, enum sl_port_kind kind)
+static void feed_for(const char *device, unsigned int workers, enum sl_port_kind kind)
 {
 	struct feeder_conf conf = {.dir = lab.dir,
 				   .vip = lab.vip.addr,
@@ -124,9 +124,15 @@ static void feed(unsigned int workers, enum sl_port_kind kind)
 					    .manager_cpu = -1,
 					    .worker_cpu = {0, 1},
 					    .user = "nobody",
-					    .port = {{.name = "up0", .device = "eth1", .kind = kind}}}};
+					    .port = {{.name = "up0", .kind = kind}}}};
 
+	snprintf(conf.boot.port[0].device, sizeof(conf.boot.port[0].device), "%s", device);
 	lab.feeder = feeder_create(&conf);
+}
+
+static void feed(unsigned int workers, enum sl_port_kind kind)
+{
+	feed_for("eth1", workers, kind);
 }
 
 static void steer(void)
@@ -258,6 +264,20 @@ static void killed_and_started_again_it_forwards_within_a_second_without_sluiced
 	assert_int_equal(receive_forwarded(to_backend, FLOWS, 2000), FLOWS);
 }
 
+static void while_it_waits_for_steering_a_restarted_sluiced_may_name_another_interface(void **state)
+{
+	(void)state;
+	lay_out(2);
+	feed_for("p0", 2, SL_PORT_AF_XDP);
+	dp_process_start(&lab.dp, lab.runtime, "dp", NULL);
+	assert_true(dp_process_says(&lab.dp, "no steering program on \"p0\" yet", 3000));
+	feeder_destroy(lab.feeder);
+	feed(2, SL_PORT_AF_XDP);
+	assert_true(dp_process_says(&lab.dp, "no steering program on \"eth1\" yet", 3000));
+	steer();
+	assert_true(feeder_pump(lab.feeder, 1, 5000));
+}
+
 static void too_few_queues_and_too_long_frames_end_it_with_the_remedy(void **state)
 {
 	(void)state;
@@ -324,6 +344,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(two_workers_share_the_flows_of_a_two_queue_veth, setup, teardown),
 		cmocka_unit_test_setup_teardown(killed_and_started_again_it_forwards_within_a_second_without_sluiced, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(while_it_waits_for_steering_a_restarted_sluiced_may_name_another_interface,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(too_few_queues_and_too_long_frames_end_it_with_the_remedy, setup, teardown),
 		cmocka_unit_test_setup_teardown(on_af_packet_tags_survive_and_the_rest_is_the_kernels, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_missing_capability_is_named, setup, teardown),
