@@ -24,6 +24,7 @@ SL_INLINE __u64 sl_csum_words(const void *data, __u32 len)
 	const __u8 *bytes = (const __u8 *)data;
 	__u64 sum = 0;
 
+	SL_UNROLL
 	for (__u32 i = 0; i < len; i += 4) {
 		__u32 word;
 

@@ -47,6 +47,7 @@ SL_INLINE __u64 sl_siphash13(const struct sl_key *key, const void *data, __u32 l
 	__u64 word = (__u64)len << 56;
 	__u32 i;
 
+	SL_UNROLL
 	for (i = 0; i + 8 <= len; i += 8) {
 		__u64 m;
 
