@@ -55,13 +55,14 @@ static void compare_with_twin(struct pool_fixture *f, struct maglev *maglev)
 
 static void random_pools_get_the_table_of_the_naive_twin(void **state)
 {
+	const int rounds = getenv("SLUICE_TEST_QUICK") ? 40 : 120;
 	uint64_t random = 20260101;
 	struct maglev *maglev;
 	size_t seen[MAGLEV_SOURCE_COUNT] = {0};
 
 	(void)state;
 	assert_int_equal(maglev_create(&maglev), 0);
-	for (int round = 0; round < 120; round++) {
+	for (int round = 0; round < rounds; round++) {
 		const uint32_t rows = primes[random_next(&random) % (sizeof(primes) / sizeof(primes[0]))];
 		const size_t count = 1 + random_next(&random) % (round % 2 == 0 ? 300 : 12);
 		struct pool_fixture f;
