@@ -18,6 +18,7 @@ static void read_all(struct config_reader *reader, const struct config_node *roo
 {
 	static const char *const maps[] = { "xdp", "announce", "limits", "log" };
 
+	reader->root = root;
 	config_read_section(reader, "", root, NULL, reader->config);
 	config_read_dpdk(reader, config_node_get(root, "dpdk"));
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {

@@ -142,6 +142,8 @@ struct config_host {
 	/* The file is root's and nobody else may write it: vdev: ports are allowed. config_load() looks itself. */
 	bool file_root_owned;
 	unsigned int cpu_count; /* 0: unknown */
+	/* 0, or -errno with one line: the hash key of that file can (not) be used now. NULL: not asked. */
+	int (*try_key)(const char *file, char *reterr, size_t size);
 };
 
 struct config_errors; /* every error and warning of one file, in line order, with source line and caret */

@@ -5,6 +5,7 @@
 #include "config_value.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -111,24 +112,35 @@ bool config_value_listener(const char *text, uint8_t *ret_proto, struct sl_addr 
 	return listener_port(port + 1, ret_port, reterr);
 }
 
-/* DDDD:BB:DD.F or BB:DD.F */
+/* DDDD:BB:DD.F or BB:DD.F; a bus has 32 devices of at most 8 functions. */
 static bool is_pci_address(const char *text)
 {
-	static const char *const forms[] = { "hhhh:hh:hh.h", "hh:hh.h" };
+	static const char digits[] = "0123456789abcdef";
+	static const char *const forms[] = { "hhhh:hh:1h.7", "hh:1h.7" }; /* h: any digit, 1 and 7: up to that */
 
 	for (size_t form = 0; form < 2; form++) {
 		size_t i = 0;
 
 		for (; text[i] && forms[form][i]; i++) {
-			const bool hex = strchr("0123456789abcdefABCDEF", text[i]) != NULL;
+			const char want = forms[form][i];
+			const char *digit = strchr(digits, tolower((unsigned char)text[i]));
 
-			if (forms[form][i] == 'h' ? !hex : text[i] != forms[form][i])
+			if (want == ':' || want == '.' ? text[i] != want
+						       : !digit || (want != 'h' && digit - digits > want - '0'))
 				break;
 		}
 		if (!text[i] && !forms[form][i])
 			return true;
 	}
 	return false;
+}
+
+/* One spelling for one device, the EAL's: with the domain, in lower case. */
+static void store_pci_address(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s%s", text[2] == ':' ? "0000:" : "", text);
+	for (; *to; to++)
+		*to = (char)tolower((unsigned char)*to);
 }
 
 bool config_value_device(const char *text, struct sl_port_config *port, struct config_reason *reterr)
@@ -161,12 +173,15 @@ bool config_value_device(const char *text, struct sl_port_config *port, struct c
 		return fail(reterr, "is too long: a device has at most %zu characters",
 			    sizeof(port->device) - 1);
 	if (port->kind == SL_PORT_PCI && !is_pci_address(device))
-		return fail(reterr, "has no PCI address: write it as \"pci:0000:3b:00.0\"");
+		return fail(reterr, "has no PCI address, as in \"pci:0000:3b:00.0\": device 00 to 1f, function 0 to 7");
 	if (port->kind == SL_PORT_VDEV && strncmp(device, "net_", 4) != 0)
 		return fail(reterr, "names no virtual device: these begin with \"net_\"");
 	if ((port->kind == SL_PORT_AF_XDP || port->kind == SL_PORT_AF_PACKET) &&
 	    !config_value_ifname(device, strlen(device), &why))
 		return fail(reterr, "names an interface that %.*s", (int)sizeof(reterr->text) - 40, why.text);
-	memcpy(port->device, device, strlen(device) + 1);
+	if (port->kind == SL_PORT_PCI)
+		store_pci_address(port->device, sizeof(port->device), device);
+	else
+		memcpy(port->device, device, strlen(device) + 1);
 	return true;
 }

@@ -101,8 +101,27 @@ out:
 	config_index_destroy(index);
 }
 
+/* Tunnel packets come from an address of the balancer itself, which others can answer with ICMP errors. */
+static void check_outer_source(struct config_reader *reader, const struct config_index *vips)
+{
+	const struct config_path path = { .key = "outer-source" };
+	const struct config_node *node = config_node_get(reader->root, path.key);
+	struct sl_addr address;
+	struct config_reason unused;
+	char text[INET6_ADDRSTRLEN];
+	size_t known;
+
+	if (!node || node->kind != CONFIG_NODE_TEXT || !config_value_address(node->text, &address, &unused) ||
+	    !config_read_host_address(reader, &address, node->mark, &path) ||
+	    !config_index_get(vips, &address, sizeof(address), &known))
+		return;
+	config_format_address(&address, text, sizeof(text));
+	config_errors_add(reader->errors, node->mark, &path,
+			  "%s is a VIP; allowed: an address of this balancer alone, or auto", text);
+}
+
 /* A VIP is the balancer's: a backend with that address would get its own packets back. */
-static void check_backend_vips(struct config_reader *reader)
+static void check_vip_addresses(struct config_reader *reader)
 {
 	const struct config *config = reader->config;
 	struct config_index *vips = config_index_create(config->vip_count);
@@ -113,6 +132,8 @@ static void check_backend_vips(struct config_reader *reader)
 	for (size_t i = 0; i < config->vip_count && vips; i++)
 		if (config_index_put(vips, &config->vips[i].address, sizeof(struct sl_addr), i, &known) < 0)
 			config_errors_no_memory(reader->errors);
+	if (vips)
+		check_outer_source(reader, vips);
 	for (size_t i = 0; i < config->pool_count && vips; i++) {
 		for (size_t k = 0; k < config->pools[i].backend_count; k++) {
 			const struct config_backend *backend = &config->pools[i].backends[k];
@@ -314,27 +335,48 @@ static void check_reach(struct config_reader *reader, const struct users *users)
 	}
 }
 
+/* Too many of something in all of a section: the place is the section's key. */
+static void check_total(struct config_reader *reader, const char *section, size_t count, size_t most,
+			const char *what)
+{
+	const struct config_path path = { .key = section };
+	struct config_mark mark = { 0 };
+
+	if (count <= most)
+		return;
+	for (size_t i = 0; i < reader->root->count; i++)
+		if (strcmp(reader->root->keys[i]->text, section) == 0)
+			mark = reader->root->keys[i]->mark;
+	config_errors_add(reader->errors, mark, &path, "%zu %s; allowed: at most %zu", count, what, most);
+}
+
 static void check_totals(struct config_reader *reader)
 {
 	const struct config *config = reader->config;
+	const char *pools = config_node_get(reader->root, "pools") ? "pools" : "services"; /* or made of their backends */
 	size_t backends = 0, listeners = 0;
 
 	for (size_t i = 0; i < config->pool_count; i++)
 		backends += config->pools[i].backend_count;
 	for (size_t i = 0; i < config->service_count; i++)
 		listeners += config->services[i].listener_count;
-	if (backends > SL_BACKENDS_MAX)
-		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL,
-				  "%zu backends in all pools; allowed: %d", backends, SL_BACKENDS_MAX);
-	if (listeners > SL_LISTENERS_MAX)
-		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL,
-				  "%zu listeners in all services; allowed: %d", listeners, SL_LISTENERS_MAX);
-	if (config->vip_count > SL_VIPS_MAX)
-		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL,
-				  "%zu VIP addresses; allowed: %d", config->vip_count, SL_VIPS_MAX);
-	if (config->pool_count > SL_POOLS_MAX)
-		config_errors_add(reader->errors, (struct config_mark){ 0 }, NULL, "%zu pools; allowed: %d",
-				  config->pool_count, SL_POOLS_MAX);
+	check_total(reader, pools, backends, SL_BACKENDS_MAX, "backends in all pools");
+	check_total(reader, "services", listeners, SL_LISTENERS_MAX, "listeners in all services");
+	check_total(reader, "services", config->vip_count, SL_VIPS_MAX, "VIP addresses");
+	check_total(reader, pools, config->pool_count, SL_POOLS_MAX, "pools");
+}
+
+/* What a start would refuse, but what may be made before that, on another machine. */
+static void check_key_file(struct config_reader *reader)
+{
+	const struct config_path path = { .key = "hash-key-file" };
+	const struct config_node *node = config_node_get(reader->root, path.key);
+	char reason[400];
+
+	if (!node || !reader->config->hash_key_file || !reader->host->try_key ||
+	    reader->host->try_key(reader->config->hash_key_file, reason, sizeof(reason)) == 0)
+		return;
+	config_errors_warn(reader->errors, node->mark, &path, "sluiced would not start here: %s", reason);
 }
 
 void config_check(struct config_reader *reader)
@@ -342,8 +384,9 @@ void config_check(struct config_reader *reader)
 	struct users users;
 
 	check_listeners(reader);
-	check_backend_vips(reader);
+	check_vip_addresses(reader);
 	check_totals(reader);
+	check_key_file(reader);
 	if (!find_users(reader, &users))
 		return;
 	check_reach(reader, &users);

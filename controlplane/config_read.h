@@ -24,6 +24,7 @@ struct config_reader {
 	struct config *config;
 	struct config_errors *errors;
 	const struct config_host *host;
+	const struct config_node *root;
 	struct config_index *check_index; /* names under checks: */
 	size_t named_checks;
 	struct config_index *pool_index; /* names of pools, those of services included */

@@ -25,12 +25,14 @@ __attribute__((format(printf, 3, 4))) static int plan_fail(struct port_plan_erro
 /* True for "0000:3b:00.0" and nothing else: what the EAL is given may carry neither another bus nor options. */
 static bool plan_is_pci_address(const char *text)
 {
-	static const char form[] = "xxxx:xx:xx.x"; /* x: a hexadecimal digit */
+	static const char form[] = "xxxx:xx:xx.7"; /* x: a hexadecimal digit; functions are 0 to 7 */
 
 	if (strlen(text) != strlen(form))
 		return false;
 	for (size_t i = 0; form[i] != 0; i++)
-		if (form[i] == 'x' ? !isxdigit((unsigned char)text[i]) : text[i] != form[i])
+		if (form[i] == 'x'   ? !isxdigit((unsigned char)text[i])
+		    : form[i] == '7' ? text[i] < '0' || text[i] > '7'
+				     : text[i] != form[i])
 			return false;
 	return true;
 }

@@ -45,7 +45,13 @@ static char *read_text(const char *path, size_t *ret_len)
 	return text;
 }
 
-/* One word group of a "# host:" line: "eth1 192.0.2.0/24", "cpus 4" or "root". */
+static int no_key(const char *file, char *reterr, size_t size)
+{
+	snprintf(reterr, size, "hash key '%s': made for this test", file);
+	return -ENOENT;
+}
+
+/* One word group of a "# host:" line: "eth1 192.0.2.0/24", "cpus 4", "root" or "no key". */
 static void add_fact(struct machine *machine, const char *fact)
 {
 	struct config_network *network = &machine->networks[machine->host.network_count];
@@ -55,6 +61,8 @@ static void add_fact(struct machine *machine, const char *fact)
 
 	if (strcmp(fact, "root") == 0) {
 		machine->host.file_root_owned = true;
+	} else if (strcmp(fact, "no key") == 0) {
+		machine->host.try_key = no_key;
 	} else if (sscanf(fact, "cpus %u", &machine->host.cpu_count) == 1) {
 		return;
 	} else if (sscanf(fact, "%15s %63[^/]/%u", name, address, &len) == 3 &&

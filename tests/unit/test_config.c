@@ -183,6 +183,36 @@ static void the_first_error_stands_alone_in_one_line(void **state)
 	config_errors_free(errors);
 }
 
+/* A file with `count` services of two listeners each, every one another VIP. */
+static char *many_services(unsigned int count)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	fputs("interfaces: [\"af_xdp:eth1\"]\npools:\n  - {name: p, backends: [192.0.2.1]}\nservices:\n", out);
+	for (unsigned int i = 0; i < count; i++)
+		fprintf(out, "- {name: s%u, listen: [tcp 10.1.%u.%u:80, tcp 10.2.%u.%u:80], pool: p}\n", i, i >> 8,
+			i & 255, i >> 8, i & 255);
+	fclose(out);
+	return text;
+}
+
+static void too_many_of_a_section_is_said_at_its_key(void **state)
+{
+	struct config_errors *errors = NULL;
+	struct config *config = NULL;
+	char *text = many_services(SL_VIPS_MAX / 2 + 1);
+	char line[512];
+
+	(void)state;
+	assert_true(config_load_text("a.yaml", text, strlen(text), NULL, &config, &errors) < 0);
+	config_errors_first(errors, line, sizeof(line));
+	assert_string_equal(line, "a.yaml:4:1: services: 65538 VIP addresses; allowed: at most 65536");
+	config_errors_free(errors);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +220,7 @@ int main(void)
 		cmocka_unit_test(the_full_example_fills_every_field),
 		cmocka_unit_test(an_alias_stands_for_the_value_it_names),
 		cmocka_unit_test(the_first_error_stands_alone_in_one_line),
+		cmocka_unit_test(too_many_of_a_section_is_said_at_its_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,10 @@ static void devices_are_kind_and_name(void **state)
 					   "pci:03:00",
 					   "pci:0000:03:00.0.1",
 					   "pci:000g:03:00.0",
+					   "pci:0000:03:00.9",
+					   "pci:0000:03:00.8",
+					   "pci:0000:03:20.0",
+					   "pci:03:00.a",
 					   "vdev:ring",
 					   "vdev:",
 					   "AF_XDP:eth1",
@@ -159,6 +163,8 @@ static void devices_are_kind_and_name(void **state)
 	assert_true(config_value_device("pci:0000:3b:00.0", &port, &reason));
 	assert_int_equal(port.kind, SL_PORT_PCI);
 	assert_string_equal(port.device, "0000:3b:00.0");
+	assert_true(config_value_device("pci:3B:1f.7", &port, &reason));
+	assert_string_equal(port.device, "0000:3b:1f.7");
 	assert_true(config_value_device("vdev:net_ring0,nodeaction=r0:0:CREATE", &port, &reason));
 	assert_int_equal(port.kind, SL_PORT_VDEV);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

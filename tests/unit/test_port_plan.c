@@ -118,6 +118,8 @@ static void what_a_port_lacks_is_said_with_the_remedy(void **state)
 		 "port \"up0\": \"pci:vdev:net_pcap0,tx_pcap=/a\" is no PCI address as in pci:0000:3b:00.0"},
 		{SL_PORT_PCI, "0000:3b:00.0,mprq_en=1", 0, 0, 1, -EINVAL,
 		 "port \"up0\": \"pci:0000:3b:00.0,mprq_en=1\" is no PCI address as in pci:0000:3b:00.0"},
+		{SL_PORT_PCI, "0000:3b:00.9", 0, 0, 1, -EINVAL,
+		 "port \"up0\": \"pci:0000:3b:00.9\" is no PCI address as in pci:0000:3b:00.0"},
 		{SL_PORT_AF_XDP, "a,xdp_prog=/b", 0, 0, 1, -EINVAL,
 		 "port \"up0\": a comma in the name of interface \"a,xdp_prog=/b\" would be read as an option of DPDK: "
 		 "ip link set dev \"a,xdp_prog=/b\" name another"},
