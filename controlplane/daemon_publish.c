@@ -49,8 +49,9 @@ static void on_rejected(void *ctx, const struct sl_rejected *rejected)
 {
 	const struct daemon *d = ctx;
 
-	log_error(&d->log, "data plane refused a record; everything is sent again", LOG_U64("reason", rejected->reason),
-		  LOG_U64("type", rejected->type), LOG_U64("sequence", rejected->sequence));
+	log_error(&d->log, "data plane refused a record; everything is sent again", LOG_STR("cause", sl_reject_reason_name(rejected->reason)),
+		  LOG_STR("record", sl_record_type_name(rejected->type)), LOG_U64("sequence", rejected->sequence),
+		  LOG_U64("generation", rejected->generation));
 }
 
 int daemon_new_file(struct daemon *d)

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -78,19 +77,12 @@ static void device_close_tun(struct device *device)
 }
 
 /* Says what is wrong with the peer, once until something is right with it: we come back four times a second. */
-__attribute__((format(printf, 3, 4))) static void device_complain(struct device *device, const char *event,
-								  const char *format, ...)
+static void device_complain(struct device *device, const char *event, const struct sl_log_field *fields)
 {
-	char text[256];
-	va_list args;
-
 	if (device->complained)
 		return;
 	device->complained = true;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	log_event(LOG_LEVEL_WARNING, event, "%s", text);
+	log_write(LOG_LEVEL_WARNING, event, fields);
 }
 
 static int device_connect(struct device *device)
@@ -114,9 +106,8 @@ static int device_connect(struct device *device)
 		if (device->trusted[i] == peer.uid && peer.uid != (uid_t)-1)
 			err = 0;
 	if (err < 0) {
-		device_complain(device, "device-refused",
-				"\"%s\" belongs to uid %u, which is neither root, nor us, nor --owner: not used", device->path,
-				peer.uid);
+		device_complain(device, "the device socket is not used: its owner is neither root, nor us, nor --owner",
+				SL_LOG_FIELDS(LOG_STR("path", device->path), LOG_U64("uid", peer.uid)));
 		goto close_fd;
 	}
 	device->socket = fd;
@@ -145,8 +136,8 @@ static int device_take(struct device *device, int fd, const struct sl_device_msg
 	device_close_tun(device);
 	device->tun = fd;
 	memcpy(device->ifname, msg->ifname, sizeof(device->ifname));
-	log_event(LOG_LEVEL_INFO, "device-held", "holding \"%s\": the VIP addresses on it last as long as we forward",
-		  device->ifname);
+	log_event(LOG_LEVEL_INFO, "holding the VIP device: its addresses last as long as packets are forwarded",
+		  LOG_STR("device", device->ifname));
 	return device_say(device, SL_DEVICE_HAVE, 0);
 }
 
@@ -200,7 +191,7 @@ static int device_handle(struct device *device, const struct sl_device_msg *msg,
 	if (msg->kind != SL_DEVICE_RELEASE)
 		return -EBADMSG;
 	if (device->tun >= 0)
-		log_event(LOG_LEVEL_INFO, "device-released", "\"%s\" closed as sluiced asked", device->ifname);
+		log_event(LOG_LEVEL_INFO, "VIP device closed, as sluiced asked", LOG_STR("device", device->ifname));
 	device_close_tun(device);
 	return device_say(device, SL_DEVICE_GONE, 0);
 }
@@ -211,8 +202,8 @@ static int device_follow_workers(struct device *device, bool workers_well)
 	if (!workers_well && !device->stuck) {
 		device->stuck = true;
 		if (device->tun >= 0)
-			log_event(LOG_LEVEL_ERROR, "device-withdrawn",
-				  "\"%s\" closed: a worker makes no progress, so the VIP addresses go", device->ifname);
+			log_event(LOG_LEVEL_ERROR, "VIP device closed: a worker makes no progress, so the VIPs are withdrawn",
+				  LOG_STR("device", device->ifname));
 		device_close_tun(device);
 		return device->socket >= 0 ? device_say(device, SL_DEVICE_GONE, SL_DEVICE_GONE_STUCK) : 0;
 	}
@@ -256,8 +247,8 @@ void device_tick(struct device *device, uint64_t now_ns, uint64_t session, bool 
 		err = got < 0 ? got : device_handle(device, &msg, fd);
 		if (err < 0) {
 			if (err == -EBADMSG)
-				device_complain(device, "device-message",
-						"\"%s\" sent what is no message of ours: connection closed", device->path);
+				device_complain(device, "unknown message on the device socket, connection closed",
+						SL_LOG_FIELDS(LOG_STR("path", device->path)));
 			device_disconnect(device, now_ns);
 		} else {
 			device->complained = false;

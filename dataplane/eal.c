@@ -23,14 +23,17 @@ static ssize_t eal_log_write(void *cookie, const char *bytes, size_t len)
 	const enum log_level ours = level >= 0 && level <= (int)RTE_LOG_ERR ? LOG_LEVEL_ERROR
 				    : level == (int)RTE_LOG_WARNING	    ? LOG_LEVEL_WARNING
 									    : LOG_LEVEL_INFO;
+	char line[512];
 	size_t start = 0;
 
 	(void)cookie;
 	for (size_t i = 0; i <= len; i++) {
 		if (i < len && bytes[i] != '\n')
 			continue;
-		if (i > start)
-			log_event(ours, "dpdk", "%.*s", (int)(i - start), bytes + start);
+		if (i > start) {
+			snprintf(line, sizeof(line), "%.*s", (int)(i - start), bytes + start);
+			log_event(ours, "DPDK says", LOG_STR("text", line));
+		}
 		start = i + 1;
 	}
 	return (ssize_t)len;
@@ -48,7 +51,7 @@ __attribute__((format(printf, 2, 0))) static int eal_log_libxdp(enum libxdp_prin
 	(void)level;
 	vsnprintf(line, sizeof(line), format, args);
 	line[strcspn(line, "\n")] = 0;
-	log_event(LOG_LEVEL_DEBUG, "libxdp", "%s", line);
+	log_event(LOG_LEVEL_DEBUG, "libxdp says", LOG_STR("text", line));
 	return 0;
 }
 

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Formats events and writes each with one write(2), so that lines of several threads never mix.
+ * Writes each event with one write(2), so that lines of several threads never mix. What a line looks like
+ * is sluice/host/log_line.h's.
  */
 #include "dataplane/log.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LOG_CAPTURE_MAX = 16384 };
-enum { LOG_TEXT_MAX = 1024, LOG_LINE_MAX = 2 * LOG_TEXT_MAX };
 
 static struct {
 	enum log_format format;
@@ -39,60 +36,14 @@ void log_setup(enum log_format format, enum log_level level)
 	log_settings.level = level;
 }
 
-/* Copies `text` as the inside of a JSON string; control characters become escapes (or, in text, '?'). */
-static size_t log_escape(char *out, size_t size, const char *text, enum log_format format)
+void log_write(enum log_level level, const char *event, const struct sl_log_field *fields)
 {
-	size_t used = 0;
-
-	for (const unsigned char *c = (const unsigned char *)text; *c != 0 && used + 7 < size; c++) {
-		if (*c >= 0x20 && *c != 0x7f && !(format == LOG_FORMAT_JSON && (*c == '"' || *c == '\\')))
-			out[used++] = (char)*c;
-		else if (format == LOG_FORMAT_JSON)
-			used += (size_t)snprintf(out + used, size - used, "\\u%04x", *c);
-		else
-			out[used++] = '?';
-	}
-	out[used] = 0;
-	return used;
-}
-
-size_t log_format_line(char *line, size_t size, enum log_format format, enum log_level level, const char *event,
-		       const char *time, const char *text)
-{
-	char safe[LOG_LINE_MAX - 256];
-	int len;
-
-	log_escape(safe, sizeof(safe), text, format);
-	if (format == LOG_FORMAT_JSON)
-		len = snprintf(line, size,
-			       "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"sluice-dp\",\"event\":\"%s\","
-			       "\"text\":\"%s\"}",
-			       time, log_level_name(level), event, safe);
-	else
-		len = snprintf(line, size, "%s %s sluice-dp %s: %s", time, log_level_name(level), event, safe);
-	return len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1;
-}
-
-void log_event(enum log_level level, const char *event, const char *format, ...)
-{
-	char text[LOG_TEXT_MAX], line[LOG_LINE_MAX], stamp[40];
-	struct timespec now;
-	struct tm tm;
-	va_list args;
+	char line[SL_LOG_LINE_MAX];
 	size_t len;
 
 	if (level < log_settings.level)
 		return;
-	va_start(args, format);
-	if (vsnprintf(text, sizeof(text), format, args) < 0)
-		text[0] = 0;
-	va_end(args);
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	len = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(stamp + len, sizeof(stamp) - len, ".%03ldZ", now.tv_nsec / 1000000);
-	len = log_format_line(line, sizeof(line) - 1, log_settings.format, level, event, stamp, text);
-	line[len++] = '\n';
+	len = sl_log_line(line, log_settings.format == LOG_FORMAT_JSON, log_level_name(level), event, fields);
 	if (write(log_settings.fd, line, len) < 0)
 		return; /* nobody to tell */
 }
@@ -132,5 +83,5 @@ void log_capture_end(enum log_level level)
 	bytes[len > 0 ? len : 0] = 0;
 	for (char *rest = bytes, *line; (line = strsep(&rest, "\n")) != NULL;)
 		if (line[0] != 0)
-			log_event(level, "library", "%s", line);
+			log_event(level, "a library says", LOG_STR("text", line));
 }

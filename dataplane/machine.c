@@ -65,10 +65,10 @@ int machine_plan_ports(const struct sl_boot *boot, bool root_owned, struct port_
 
 		if (err == -ENODEV)
 			snprintf(reterr_error->text, sizeof(reterr_error->text),
-				 "port \"%s\": there is no interface \"%s\" here: ip link shows what there is",
+				 "port '%s': there is no interface '%s' here: ip link shows what there is",
 				 boot->port[p].name, interface);
 		else if (err < 0)
-			snprintf(reterr_error->text, sizeof(reterr_error->text), "port \"%s\": cannot ask for \"%s\" (%s)",
+			snprintf(reterr_error->text, sizeof(reterr_error->text), "port '%s': cannot ask for '%s' (%s)",
 				 boot->port[p].name, interface, strerror(-err));
 		if (err == 0)
 			err = port_plan_build(&request, &ret_plans[p], reterr_error);
@@ -76,7 +76,7 @@ int machine_plan_ports(const struct sl_boot *boot, bool root_owned, struct port_
 			return err;
 		if (interface && !info.up && ret_plans[p].warning[0] == 0)
 			snprintf(ret_plans[p].warning, sizeof(ret_plans[p].warning),
-				 "interface \"%.15s\" is down: ip link set %.15s up", interface, interface);
+				 "interface '%.15s' is down: ip link set %.15s up", interface, interface);
 	}
 	return 0;
 }

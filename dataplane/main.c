@@ -38,9 +38,9 @@ struct program {
 	struct port_set ports;
 };
 
-static int fail(enum exit_code code, const char *event, const char *text)
+static int fail(enum exit_code code, const char *event, const char *cause)
 {
-	log_event(LOG_LEVEL_ERROR, event, "%s", text);
+	log_event(LOG_LEVEL_ERROR, event, LOG_STR("cause", cause));
 	return code;
 }
 
@@ -55,8 +55,9 @@ static int wait_step(const struct program *program, const char *what)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (program->deadline_s == 0 || now.tv_sec < program->deadline_s)
 		return EXIT_GO_ON;
-	log_event(LOG_LEVEL_ERROR, "waited", "%s for %d seconds in vain: is sluiced running for instance \"%s\"?", what,
-		  program->options.wait_s, program->options.instance);
+	log_event(LOG_LEVEL_ERROR, "waited in vain: is sluiced running for this instance?",
+		  LOG_STR("instance", program->options.instance), LOG_STR("missing", what),
+		  LOG_U64("seconds", (uint64_t)program->options.wait_s));
 	return EXIT_CODE_ENVIRONMENT;
 }
 
@@ -67,21 +68,22 @@ static int prepare_process(struct program *program)
 	sigset_t set;
 
 	if (privilege_prepare() < 0)
-		return fail(EXIT_CODE_INTERNAL, "privileges", "the kernel refuses no_new_privs");
+		return fail(EXIT_CODE_INTERNAL, "privileges cannot be limited", "the kernel refuses no_new_privs");
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	/* Before any thread exists, so that all of them block these and only the descriptor sees them. */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return fail(EXIT_CODE_INTERNAL, "signals", strerror(errno));
+		return fail(EXIT_CODE_INTERNAL, "signals cannot be read", strerror(errno));
 	program->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (program->signal_fd < 0)
-		return fail(EXIT_CODE_INTERNAL, "signals", strerror(errno));
+		return fail(EXIT_CODE_INTERNAL, "signals cannot be read", strerror(errno));
 	signal(SIGPIPE, SIG_IGN);
 	program->owner = (uid_t)-1;
 	if (program->options.owner[0] != 0) {
 		if (privilege_account_find(program->options.owner, &owner) < 0 || !owner.exists) {
-			log_event(LOG_LEVEL_ERROR, "owner", "--owner \"%s\": there is no such account", program->options.owner);
+			log_event(LOG_LEVEL_ERROR, "--owner: no such account; name the one that sluiced runs as",
+				  LOG_STR("account", program->options.owner));
 			return EXIT_CODE_USAGE;
 		}
 		program->owner = owner.uid;
@@ -103,10 +105,10 @@ static int enter_instance(struct program *program)
 		if (err != -ENOENT)
 			break;
 		if (!said)
-			log_event(LOG_LEVEL_INFO, "waiting", "waiting for sluiced: there is no \"%s\" yet",
-				  program->instance.dir);
+			log_event(LOG_LEVEL_INFO, "waiting for sluiced: its directory is not there yet",
+				  LOG_STR("directory", program->instance.dir));
 		said = true;
-		err = wait_step(program, "waited for its directory");
+		err = wait_step(program, "directory");
 		if (err != EXIT_GO_ON)
 			return err;
 	}
@@ -115,7 +117,8 @@ static int enter_instance(struct program *program)
 	else
 		err = instance_lock(&program->instance, text, sizeof(text));
 	if (err < 0) {
-		log_event(LOG_LEVEL_ERROR, "instance", "\"%s\": %s", program->instance.dir, text);
+		log_event(LOG_LEVEL_ERROR, err == -EBUSY ? "instance is not free" : "instance directory cannot be used; run as root",
+			  LOG_STR("directory", program->instance.dir), LOG_STR("cause", text));
 		return err == -EBUSY ? EXIT_CODE_LOCKED : EXIT_CODE_ENVIRONMENT;
 	}
 	return EXIT_GO_ON;
@@ -132,15 +135,16 @@ static int attach_shm(struct program *program)
 		if (err != -ENOENT)
 			break;
 		if (!said)
-			log_event(LOG_LEVEL_INFO, "waiting", "waiting for sluiced: there is no \"%s/%s\" yet",
-				  program->instance.dir, SL_SHM_FILE);
+			log_event(LOG_LEVEL_INFO, "waiting for sluiced: its shared memory is not there yet",
+				  LOG_STR("directory", program->instance.dir), LOG_STR("file", SL_SHM_FILE));
 		said = true;
-		code = wait_step(program, "waited for its shared memory");
+		code = wait_step(program, SL_SHM_FILE);
 		if (code != EXIT_GO_ON)
 			return code;
 	}
 	if (err < 0) {
-		log_event(LOG_LEVEL_ERROR, "shm-refused", "\"%s/%s\": %s", program->instance.dir, SL_SHM_FILE, error.text);
+		log_event(LOG_LEVEL_ERROR, "shared memory refused", LOG_STR("directory", program->instance.dir),
+			  LOG_STR("file", SL_SHM_FILE), LOG_STR("cause", error.text));
 		return EXIT_CODE_SHM;
 	}
 	program->boot = shm_header(program->shm)->boot;
@@ -157,17 +161,17 @@ static int check_machine(struct program *program)
 
 	program->hugepages = program->boot.hugepages && !program->options.no_huge;
 	if (program->hugepages && machine_check_hugepages(&error) < 0)
-		return fail(EXIT_CODE_ENVIRONMENT, "hugepages", error.text);
+		return fail(EXIT_CODE_ENVIRONMENT, "hugepages are missing", error.text);
 	if (privilege_account_find(program->boot.user, &program->account) < 0)
-		return fail(EXIT_CODE_INTERNAL, "account", "the account database cannot be read");
+		return fail(EXIT_CODE_INTERNAL, "account cannot be looked up", "the account database cannot be read");
 	if (privilege_check(&program->boot, &program->account, &privilege) < 0)
-		return fail(EXIT_CODE_ENVIRONMENT, "privileges", privilege.text);
+		return fail(EXIT_CODE_ENVIRONMENT, "privileges are missing", privilege.text);
 	err = machine_plan_ports(&program->boot, root_owned, program->plan, &error);
 	if (err < 0)
-		return fail(err == -EPERM || err == -EINVAL ? EXIT_CODE_USAGE : EXIT_CODE_ENVIRONMENT, "port", error.text);
+		return fail(err == -EPERM || err == -EINVAL ? EXIT_CODE_USAGE : EXIT_CODE_ENVIRONMENT, "interface cannot be used", error.text);
 	for (unsigned int p = 0; p < program->boot.port_count; p++)
 		if (program->plan[p].warning[0] != 0)
-			log_event(LOG_LEVEL_WARNING, "port", "%s", program->plan[p].warning);
+			log_event(LOG_LEVEL_WARNING, "interface needs attention", LOG_STR("cause", program->plan[p].warning));
 	return EXIT_GO_ON;
 }
 
@@ -178,8 +182,8 @@ static int follow_new_file(struct program *program)
 
 	if (!shm_is_replaced(program->shm, program->instance.dir_fd))
 		return EXIT_GO_ON;
-	log_event(LOG_LEVEL_INFO, "attached", "sluiced has a new \"%s/%s\": starting by it", program->instance.dir,
-		  SL_SHM_FILE);
+	log_event(LOG_LEVEL_INFO, "attached to a new file of sluiced", LOG_STR("directory", program->instance.dir),
+		  LOG_STR("file", SL_SHM_FILE));
 	shm_close(program->shm);
 	program->shm = NULL;
 	code = attach_shm(program);
@@ -196,13 +200,14 @@ static int await_steering(struct program *program)
 		const char *device = program->boot.port[port].device;
 
 		if (strcmp(said, device) != 0 && other[0] == 0)
-			log_event(LOG_LEVEL_INFO, "waiting", "waiting for sluiced: no steering program on \"%s\" yet", device);
+			log_event(LOG_LEVEL_INFO, "waiting for sluiced: no steering program is attached yet",
+				  LOG_STR("interface", device));
 		else if (strcmp(said, device) != 0)
-			log_event(LOG_LEVEL_WARNING, "waiting",
-				  "waiting for sluiced: \"%s\" has another XDP program, \"%s\"; ip link set %s xdp off removes it",
-				  device, other, device);
+			log_event(LOG_LEVEL_WARNING,
+				  "waiting for sluiced: another XDP program is attached; ip link set INTERFACE xdp off removes it",
+				  LOG_STR("interface", device), LOG_STR("program", other));
 		snprintf(said, sizeof(said), "%s", device);
-		code = wait_step(program, "waited for the steering program");
+		code = wait_step(program, "steering program");
 		if (code == EXIT_GO_ON)
 			code = follow_new_file(program);
 		if (code != EXIT_GO_ON)
@@ -224,13 +229,13 @@ static int start_eal(struct program *program)
 	struct eal_args args;
 
 	if (sched_getaffinity(0, sizeof(request.cpus), &request.cpus) < 0)
-		return fail(EXIT_CODE_INTERNAL, "cpus", strerror(errno));
+		return fail(EXIT_CODE_INTERNAL, "CPUs cannot be read", strerror(errno));
 	if (eal_args_build(&request, &args, &error) < 0)
-		return fail(EXIT_CODE_USAGE, "cpus", error.text);
+		return fail(EXIT_CODE_USAGE, "CPUs cannot be used", error.text);
 	if (args.warning[0] != 0)
-		log_event(LOG_LEVEL_WARNING, "cpus", "%s", args.warning);
+		log_event(LOG_LEVEL_WARNING, "CPUs are shared", LOG_STR("cause", args.warning));
 	if (eal_start(&args, &error) < 0)
-		return fail(EXIT_CODE_ENVIRONMENT, "dpdk", error.text);
+		return fail(EXIT_CODE_ENVIRONMENT, "DPDK does not start", error.text);
 	return EXIT_GO_ON;
 }
 
@@ -241,19 +246,21 @@ static int open_ports(struct program *program)
 	int err;
 
 	if (port_set_init(&program->ports, program->plan, boot->port_count, boot->worker_count, &error) < 0)
-		return fail(EXIT_CODE_ENVIRONMENT, "memory", error.text);
+		return fail(EXIT_CODE_ENVIRONMENT, "no memory for packets", error.text);
 	for (unsigned int p = 0; p < boot->port_count; p++) {
 		const struct port *port = &program->ports.port[p];
 		const __u8 *mac = port->shared.mac;
+		char mac_text[18];
 
 		log_capture_begin();
 		err = port_open(&program->ports, &boot->port[p], &program->plan[p], &error);
 		log_capture_end(err < 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG);
 		if (err < 0)
-			return fail(EXIT_CODE_ENVIRONMENT, "port", error.text);
-		log_event(LOG_LEVEL_INFO, "port-up", "\"%s\" (%s) is up: %02x:%02x:%02x:%02x:%02x:%02x, MTU %u, %u queues",
-			  port->name, boot->port[p].device, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-			  port->shared.mtu, boot->worker_count);
+			return fail(EXIT_CODE_ENVIRONMENT, "port does not open", error.text);
+		snprintf(mac_text, sizeof(mac_text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+			 mac[5]);
+		log_event(LOG_LEVEL_INFO, "port is up", LOG_STR("port", port->name), LOG_STR("device", boot->port[p].device),
+			  LOG_STR("mac", mac_text), LOG_U64("mtu", port->shared.mtu), LOG_U64("queues", boot->worker_count));
 	}
 	return EXIT_GO_ON;
 }
@@ -269,16 +276,14 @@ static int drop_privileges(struct program *program)
 	const struct privilege_account *account = &program->account;
 
 	if (privilege_drop(account) < 0)
-		return fail(EXIT_CODE_INTERNAL, "privileges", strerror(errno));
+		return fail(EXIT_CODE_INTERNAL, "privileges cannot be dropped", strerror(errno));
 	rte_eal_alarm_set(1, drop_in_eal_thread, NULL); /* runs in the EAL's own thread */
 	if (account->exists)
-		log_event(LOG_LEVEL_INFO, "privileges", "running as \"%s\" (uid %u) without capabilities", account->name,
-			  account->uid);
+		log_event(LOG_LEVEL_INFO, "privileges dropped", LOG_STR("account", account->name), LOG_U64("uid", account->uid));
 	else
-		log_event(LOG_LEVEL_WARNING, "privileges",
-			  "there is no account \"%s\": uid %u is kept, capabilities are given up; useradd --system --no-create-home "
-			  "%s makes one",
-			  account->name[0] ? account->name : "sluice", geteuid(), account->name[0] ? account->name : "sluice");
+		log_event(LOG_LEVEL_WARNING, "no such account: the uid is kept, capabilities are dropped; "
+			  "useradd --system --no-create-home ACCOUNT makes one",
+			  LOG_STR("account", account->name[0] ? account->name : "sluice"), LOG_U64("uid", geteuid()));
 	return EXIT_GO_ON;
 }
 
@@ -310,10 +315,10 @@ static int run_manager(struct program *program)
 	const int err = manager_run(&config);
 
 	if (err < 0)
-		return fail(EXIT_CODE_INTERNAL, "manager", strerror(-err));
+		return fail(EXIT_CODE_INTERNAL, "manager ended", strerror(-err));
 	port_set_stop(&program->ports);
 	instance_close(&program->instance);
-	log_event(LOG_LEVEL_INFO, "stopped", "stopped");
+	log_event(LOG_LEVEL_INFO, "stopped");
 	return EXIT_CODE_OK;
 }
 

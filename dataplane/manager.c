@@ -128,11 +128,10 @@ static void manager_report_applied(struct manager *manager, const struct manager
 	if (manager->feed)
 		feed_applied(manager->feed, retired->generation, retired->tables);
 	if (!manager->applied_any)
-		log_event(LOG_LEVEL_INFO, "forwarding", "%u workers forward by generation %llu", manager->workers,
-			  (unsigned long long)retired->generation);
+		log_event(LOG_LEVEL_INFO, "forwarding", LOG_U64("workers", manager->workers),
+			  LOG_U64("generation", retired->generation));
 	else
-		log_event(LOG_LEVEL_DEBUG, "applied", "all workers forward by generation %llu",
-			  (unsigned long long)retired->generation);
+		log_event(LOG_LEVEL_DEBUG, "generation applied", LOG_U64("generation", retired->generation));
 	manager->applied_any = true;
 }
 
@@ -179,14 +178,16 @@ static void manager_restore(struct manager *manager, bool counters)
 	const int err = feed_restore(manager->feed, &snapshot);
 
 	if (err == 0)
-		log_event(LOG_LEVEL_INFO, "restored", "generation %llu read back from \"%s/%s\"",
-			  (unsigned long long)snapshot_generation(snapshot), manager->config->instance->dir, SL_SHM_FILE);
+		log_event(LOG_LEVEL_INFO, "generation read back from the image",
+			  LOG_U64("generation", snapshot_generation(snapshot)),
+			  LOG_STR("directory", manager->config->instance->dir), LOG_STR("file", SL_SHM_FILE));
 	else if (err != -ENOENT)
-		log_event(LOG_LEVEL_WARNING, "restore", "the image in \"%s/%s\" is of no use (%s): waiting for sluiced",
-			  manager->config->instance->dir, SL_SHM_FILE, strerror(-err));
+		log_event(LOG_LEVEL_WARNING, "the image is of no use: waiting for sluiced",
+			  LOG_STR("directory", manager->config->instance->dir), LOG_STR("file", SL_SHM_FILE),
+			  LOG_ERRNO("cause", err));
 	if ((snapshot || counters) && manager_publish(manager, snapshot, counters) < 0) {
 		snapshot_free(snapshot);
-		log_event(LOG_LEVEL_ERROR, "memory", "no memory to publish a generation");
+		log_event(LOG_LEVEL_ERROR, "no memory to publish a generation");
 	}
 }
 
@@ -238,40 +239,23 @@ static void manager_look_for_file(struct manager *manager)
 	err = shm_open_at(manager->config->instance->dir_fd, manager->config->owner, &shm, &error);
 	if (err == 0) {
 		if (memcmp(&shm_header(shm)->boot, manager->config->boot, sizeof(*manager->config->boot)) != 0)
-			log_event(LOG_LEVEL_WARNING, "boot-differs",
-				  "the new configuration has other ports, workers or memory: applies when sluice-dp restarts");
+			log_event(LOG_LEVEL_WARNING, "the new configuration has other ports, workers or memory: applies when sluice-dp restarts");
 		err = manager_attach(manager, shm);
 		if (err == 0) {
 			manager->refused = 0;
-			log_event(LOG_LEVEL_INFO, "attached", "sluiced has a new \"%s/%s\": using it",
-				  manager->config->instance->dir, SL_SHM_FILE);
+			log_event(LOG_LEVEL_INFO, "attached to a new file of sluiced",
+				  LOG_STR("directory", manager->config->instance->dir), LOG_STR("file", SL_SHM_FILE));
 			return;
 		}
 		shm_close(shm);
 		snprintf(error.text, sizeof(error.text), "%s", strerror(-err));
 	}
 	if (err != -ENOENT && err != -EBUSY && err != manager->refused)
-		log_event(LOG_LEVEL_ERROR, "shm-refused", "\"%s/%s\": %s; going on with the state of before",
-			  manager->config->instance->dir, SL_SHM_FILE, error.text);
+		log_event(LOG_LEVEL_ERROR, "shared memory refused, going on with the state of before",
+			  LOG_STR("directory", manager->config->instance->dir), LOG_STR("file", SL_SHM_FILE),
+			  LOG_STR("cause", error.text));
 	if (err != -EBUSY)
 		manager->refused = err;
-}
-
-static const char *manager_reject_name(uint32_t reason)
-{
-	switch ((enum sl_reject_reason)reason) {
-	case SL_REJECT_NONE: return "none";
-	case SL_REJECT_SESSION: return "another session";
-	case SL_REJECT_SEQUENCE: return "not the next one";
-	case SL_REJECT_CHECKSUM: return "its checksum is wrong";
-	case SL_REJECT_TYPE: return "of unknown type";
-	case SL_REJECT_RANGE: return "out of range";
-	case SL_REJECT_REFERENCE: return "it names what does not exist";
-	case SL_REJECT_TABLE: return "its table is torn or wrong";
-	case SL_REJECT_MEMORY: return "no memory for it";
-	case SL_REJECT_COUNT: break;
-	}
-	return "unknown";
 }
 
 /* Takes what sluiced stated. Returns true when there was something. */
@@ -286,17 +270,16 @@ static bool manager_feed(struct manager *manager, uint64_t now_ns)
 	snapshot = feed_poll(manager->feed, now_ns, MANAGER_RECORD_BUDGET);
 	if (snapshot && manager_publish(manager, snapshot, false) < 0) {
 		snapshot_free(snapshot);
-		log_event(LOG_LEVEL_ERROR, "memory", "no memory to publish a generation");
+		log_event(LOG_LEVEL_ERROR, "no memory to publish a generation");
 	}
 	rejected = feed_rejected(manager->feed);
 	if (rejected.reason != SL_REJECT_NONE)
-		log_event(LOG_LEVEL_WARNING, "rejected",
-			  "record %llu (type %u) refused, %s: generation %llu stays, asked sluiced to state all again",
-			  (unsigned long long)rejected.sequence, rejected.type, manager_reject_name(rejected.reason),
-			  (unsigned long long)rejected.generation);
+		log_event(LOG_LEVEL_WARNING, "record refused; asked sluiced to send everything again",
+			  LOG_STR("cause", sl_reject_reason_name(rejected.reason)),
+			  LOG_STR("record", sl_record_type_name(rejected.type)), LOG_U64("sequence", rejected.sequence),
+			  LOG_U64("generation", rejected.generation));
 	if (feed_image_error(manager->feed) < 0 && manager->image_error == 0)
-		log_event(LOG_LEVEL_WARNING, "no-image",
-			  "the state does not fit the file's image region: a restart waits for sluiced before it forwards");
+		log_event(LOG_LEVEL_WARNING, "the state does not fit the file's image region: a restart waits for sluiced before it forwards");
 	manager->image_error = feed_image_error(manager->feed);
 	return snapshot != NULL;
 }
@@ -312,9 +295,9 @@ static void manager_check_workers(struct manager *manager, uint64_t now_ns)
 	manager->workers_well = watchdog_tick(&manager->watchdog, now_ns, polls);
 	for (unsigned int w = 0; w < manager->workers; w++) {
 		if (manager->watchdog.stuck[w] && !manager->stats.stuck[w])
-			log_event(LOG_LEVEL_ERROR, "worker-stuck", "worker %u made no progress for a second", w);
+			log_event(LOG_LEVEL_ERROR, "worker made no progress for a second", LOG_U64("worker", w));
 		if (!manager->watchdog.stuck[w] && manager->stats.stuck[w])
-			log_event(LOG_LEVEL_INFO, "worker-well", "worker %u makes progress again", w);
+			log_event(LOG_LEVEL_INFO, "worker makes progress again", LOG_U64("worker", w));
 		manager->stats.stuck[w] = manager->watchdog.stuck[w];
 	}
 }
@@ -427,9 +410,8 @@ int manager_run(const struct manager_config *config)
 	stats_init(&manager->stats, config->allocator, manager->worker, manager->workers);
 	watchdog_init(&manager->watchdog, manager->workers);
 	if (device_init(&manager->device, config->instance->dir, config->owner) < 0)
-		log_event(LOG_LEVEL_WARNING, "device-path",
-			  "\"%s/%s\" is longer than a socket's path can be: no device for VIP addresses",
-			  config->instance->dir, SL_DATAPLANE_SOCKET);
+		log_event(LOG_LEVEL_WARNING, "the runtime directory is too long for a socket's path: no device for VIPs",
+			  LOG_STR("directory", config->instance->dir), LOG_STR("file", SL_DATAPLANE_SOCKET));
 	err = manager_attach(manager, config->shm); /* before the workers: their first packet finds the image */
 	if (err < 0)
 		return err;
@@ -438,7 +420,7 @@ int manager_run(const struct manager_config *config)
 		return err;
 	while (poll(&signals, 1, manager_tick(manager)) <= 0)
 		;
-	log_event(LOG_LEVEL_INFO, "stopping", "asked to stop");
+	log_event(LOG_LEVEL_INFO, "stopping");
 	manager_stop_workers(manager);
 	manager_report(manager, manager_now_ns());
 	device_fini(&manager->device);

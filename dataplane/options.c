@@ -85,13 +85,13 @@ static int option_set(struct options *options, const struct option_row *row, con
 		return 0;
 	case OPTION_NAME:
 		if (!option_name_is_safe(value) || strlen(value) >= sizeof(options->instance))
-			return options_fail(error, "%s \"%.64s\": 1 to 63 letters, digits, '-', '_' and '.' are allowed",
+			return options_fail(error, "%s '%.64s': 1 to 63 letters, digits, '-', '_' and '.' are allowed",
 					    row->name, value);
 		strcpy(field, value);
 		return 0;
 	case OPTION_PATH:
 		if (value[0] != '/' || strlen(value) >= sizeof(options->runtime_dir))
-			return options_fail(error, "%s \"%.64s\": an absolute path of at most 255 bytes is needed",
+			return options_fail(error, "%s '%.64s': an absolute path of at most 255 bytes is needed",
 					    row->name, value);
 		strcpy(field, value);
 		return 0;
@@ -99,18 +99,18 @@ static int option_set(struct options *options, const struct option_row *row, con
 		errno = 0;
 		seconds = strtol(value, &end, 10);
 		if (errno != 0 || end == value || *end != 0 || seconds < 0 || seconds > OPTION_WAIT_MAX_S)
-			return options_fail(error, "%s \"%.64s\": whole seconds from 0 to %d are allowed", row->name,
+			return options_fail(error, "%s '%.64s': whole seconds from 0 to %d are allowed", row->name,
 					    value, OPTION_WAIT_MAX_S);
 		*(int *)field = (int)seconds;
 		return 0;
 	case OPTION_LOG:
 		if (strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
-			return options_fail(error, "%s \"%.64s\": text or json is allowed", row->name, value);
+			return options_fail(error, "%s '%.64s': text or json is allowed", row->name, value);
 		*(enum log_format *)field = value[0] == 'j' ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
 		return 0;
 	case OPTION_LEVEL:
 		if (option_set_level(field, value) < 0)
-			return options_fail(error, "%s \"%.64s\": debug, info, warning or error is allowed", row->name,
+			return options_fail(error, "%s '%.64s': debug, info, warning or error is allowed", row->name,
 					    value);
 		return 0;
 	}
@@ -139,7 +139,7 @@ int options_parse(int argc, char *const *argv, const char *runtime_dir, struct o
 		const char *value = equals ? equals + 1 : NULL;
 
 		if (!row)
-			return options_fail(reterr_error, "unknown argument \"%.64s\"; --help lists what there is",
+			return options_fail(reterr_error, "unknown argument '%.64s'; --help lists what there is",
 					    argv[i]);
 		if (!row->value && value)
 			return options_fail(reterr_error, "%s takes no value", row->name);

@@ -74,15 +74,15 @@ static int port_configure(const struct port_set *set, const struct sl_port_confi
 
 	err = rte_eth_dev_info_get(device, &info);
 	if (err < 0)
-		return port_fail(error, err, "port \"%s\": the driver does not describe itself (%s)", config->name,
+		return port_fail(error, err, "port '%s': the driver does not describe itself (%s)", config->name,
 				 strerror(-err));
 	if (info.max_rx_queues < queues || info.max_tx_queues < queues)
 		return port_fail(error, -ENOSPC,
-				 "port \"%s\" (%s) has %u receive and %u send queues, %u workers need one each: configure "
+				 "port '%s' (%s) has %u receive and %u send queues, %u workers need one each: configure "
 				 "fewer workers or another port",
 				 config->name, config->device, info.max_rx_queues, info.max_tx_queues, queues);
 	if (info.max_mtu != 0 && mtu > info.max_mtu)
-		return port_fail(error, -ENOSPC, "port \"%s\" (%s) takes an MTU of at most %u, %u is asked for",
+		return port_fail(error, -ENOSPC, "port '%s' (%s) takes an MTU of at most %u, %u is asked for",
 				 config->name, config->device, info.max_mtu, mtu);
 	conf.rxmode.mtu = mtu;
 	if (queues > 1 && (info.flow_type_rss_offloads & rss_wish) != 0) {
@@ -94,7 +94,7 @@ static int port_configure(const struct port_set *set, const struct sl_port_confi
 	port->multi_segment = conf.txmode.offloads != 0;
 	err = rte_eth_dev_configure(device, queues, queues, &conf);
 	if (err < 0)
-		return port_fail(error, err, "port \"%s\" (%s) refuses %u queues: %s", config->name, config->device,
+		return port_fail(error, err, "port '%s' (%s) refuses %u queues: %s", config->name, config->device,
 				 queues, strerror(-err));
 	RTE_SET_USED(set);
 	return 0;
@@ -133,13 +133,13 @@ static int port_start_device(const struct port_set *set, const struct sl_port_co
 		err = port_setup_rx(set, device, q, rx, first_worker + q, port->needs_steering);
 	if (err < 0 && port->needs_steering)
 		return port_fail(error, err,
-				 "port \"%s\": no AF_XDP socket on queue %u of \"%s\" (%s): is another program using the "
+				 "port '%s': no AF_XDP socket on queue %u of '%s' (%s): is another program using the "
 				 "queue, or a capability missing (cap_net_raw, cap_net_admin, cap_sys_admin)?",
 				 config->name, first_worker, config->device, strerror(-err));
 	if (err >= 0)
 		err = rte_eth_dev_start(device);
 	if (err < 0)
-		return port_fail(error, err, "port \"%s\" (%s) does not start: %s", config->name, config->device,
+		return port_fail(error, err, "port '%s' (%s) does not start: %s", config->name, config->device,
 				 strerror(-err));
 	return 0;
 }
@@ -153,7 +153,7 @@ static int port_describe(struct port *port, const struct port_plan *plan, unsign
 
 	err = rte_eth_macaddr_get(port->device[0], &mac);
 	if (err < 0)
-		return port_fail(error, err, "port \"%s\" has no MAC address (%s)", port->name, strerror(-err));
+		return port_fail(error, err, "port '%s' has no MAC address (%s)", port->name, strerror(-err));
 	memcpy(port->shared.mac, mac.addr_bytes, sizeof(port->shared.mac));
 	if (plan->mtu != 0)
 		mtu = (uint16_t)plan->mtu;
@@ -184,13 +184,13 @@ int port_open(struct port_set *set, const struct sl_port_config *config, const s
 			err = rte_eal_hotplug_add(plan->bus, device->name, device->args);
 			if (err < 0)
 				return port_fail(reterr_error, err,
-						 "port \"%s\": DPDK cannot create \"%s,%s\" (%s); --dpdk-log shows more",
+						 "port '%s': DPDK cannot create '%s,%s' (%s); --dpdk-log shows more",
 						 config->name, device->name, device->args, strerror(-err));
 		}
 		err = rte_eth_dev_get_port_by_name(device->name, &port->device[d]);
 		if (err < 0)
 			return port_fail(reterr_error, -ENODEV,
-					 "port \"%s\": DPDK finds no device \"%s\": is it bound to vfio-pci "
+					 "port '%s': DPDK finds no device '%s': is it bound to vfio-pci "
 					 "(dpdk-devbind.py --status)?",
 					 config->name, device->name);
 		err = port_start_device(set, config, port->device[d], queues, d * queues, mtu, port, reterr_error);

@@ -50,7 +50,7 @@ static int plan_mtu(const struct port_plan_request *request, struct port_plan *p
 
 	if (config->mtu > have)
 		return plan_fail(error, -ENOSPC,
-				 "interface \"%s\" has an MTU of %u, %u is configured: ip link set %s mtu %u",
+				 "interface '%s' has an MTU of %u, %u is configured: ip link set %s mtu %u",
 				 config->device, have, config->mtu, config->device, config->mtu);
 	plan->mtu = config->mtu ? config->mtu : have;
 	return 0;
@@ -65,18 +65,18 @@ static int plan_queues(const struct port_plan_request *request, struct port_plan
 
 	if (least < request->workers && interface->veth)
 		return plan_fail(error, -ENOSPC,
-				 "interface \"%s\" has %u queues, %u workers need one each: ethtool -L %s rx %u tx %u, or "
+				 "interface '%s' has %u queues, %u workers need one each: ethtool -L %s rx %u tx %u, or "
 				 "create the veth with numrxqueues %u numtxqueues %u, or configure fewer workers",
 				 device, least, request->workers, device, request->workers, request->workers,
 				 request->workers, request->workers);
 	if (least < request->workers)
 		return plan_fail(error, -ENOSPC,
-				 "interface \"%s\" has %u queues, %u workers need one each: ethtool -L %s combined %u, or "
+				 "interface '%s' has %u queues, %u workers need one each: ethtool -L %s combined %u, or "
 				 "configure fewer workers",
 				 device, least, request->workers, device, request->workers);
 	if (interface->rx_queues > request->workers)
 		snprintf(plan->warning, sizeof(plan->warning),
-			 "interface \"%.15s\" may spread packets over %u queues, but %u workers read one each: VIP "
+			 "interface '%.15s' may spread packets over %u queues, but %u workers read one each: VIP "
 			 "packets of the others are dropped; ethtool -L %.15s %s %u, or configure more workers",
 			 device, interface->rx_queues, request->workers, device, interface->veth ? "rx" : "combined",
 			 request->workers);
@@ -96,7 +96,7 @@ static int plan_af_xdp(const struct port_plan_request *request, struct port_plan
 		return err;
 	if (plan->mtu > PORT_MTU_AF_XDP_MAX)
 		return plan_fail(error, -ENOSPC,
-				 "interface \"%s\" has an MTU of %u, AF_XDP can carry %d: ip link set %s mtu %d", device,
+				 "interface '%s' has an MTU of %u, AF_XDP can carry %d: ip link set %s mtu %d", device,
 				 plan->mtu, PORT_MTU_AF_XDP_MAX, device, PORT_MTU_AF_XDP_MAX);
 	plan->device_count = request->interface->veth ? request->workers : 1;
 	for (unsigned int d = 0; d < plan->device_count; d++) {
@@ -142,12 +142,12 @@ static int plan_vdev(const struct port_plan_request *request, struct port_plan *
 
 	if (!request->root_owned)
 		return plan_fail(error, -EPERM,
-				 "port \"%s\" is \"vdev:%s\", which can name any file: only a configuration that root owns "
+				 "port '%s' is 'vdev:%s', which can name any file: only a configuration that root owns "
 				 "and nobody else can write may use vdev",
 				 request->config->name, device);
 	if (strncmp(device, "net_", 4) != 0 || name_len >= sizeof(out->name))
 		return plan_fail(error, -EINVAL,
-				 "port \"%s\": \"vdev:%s\" names no DPDK network driver: net_ring0, net_pcap0,... are such",
+				 "port '%s': 'vdev:%s' names no DPDK network driver: net_ring0, net_pcap0,... are such",
 				 request->config->name, device);
 	plan->device_count = 1;
 	plan->mtu = request->config->mtu;
@@ -165,16 +165,16 @@ int port_plan_build(const struct port_plan_request *request, struct port_plan *r
 	ret_plan->bus = config->kind == SL_PORT_PCI ? "pci" : "vdev";
 	if (config->queues != 0 && config->queues < request->workers)
 		return plan_fail(reterr_error, -ENOSPC,
-				 "port \"%s\" is set to %u queues, %u workers need one each: set queues: auto, or configure "
+				 "port '%s' is set to %u queues, %u workers need one each: set queues: auto, or configure "
 				 "fewer workers",
 				 config->name, config->queues, request->workers);
 	if (config->mtu > PORT_MTU_MAX)
-		return plan_fail(reterr_error, -ENOSPC, "port \"%s\" is set to an MTU of %u; %d is possible",
+		return plan_fail(reterr_error, -ENOSPC, "port '%s' is set to an MTU of %u; %d is possible",
 				 config->name, config->mtu, PORT_MTU_MAX);
 	if (port_plan_interface(config) != NULL && strchr(config->device, ',') != NULL)
 		return plan_fail(reterr_error, -EINVAL,
-				 "port \"%s\": a comma in the name of interface \"%s\" would be read as an option of DPDK: "
-				 "ip link set dev \"%s\" name another",
+				 "port '%s': a comma in the name of interface '%s' would be read as an option of DPDK: "
+				 "ip link set dev '%s' name another",
 				 config->name, config->device, config->device);
 	switch (config->kind) {
 	case SL_PORT_AF_XDP: return plan_af_xdp(request, ret_plan, reterr_error);
@@ -183,7 +183,7 @@ int port_plan_build(const struct port_plan_request *request, struct port_plan *r
 	case SL_PORT_PCI:
 		if (!plan_is_pci_address(config->device))
 			return plan_fail(reterr_error, -EINVAL,
-					 "port \"%s\": \"pci:%s\" is no PCI address as in pci:0000:3b:00.0", config->name,
+					 "port '%s': 'pci:%s' is no PCI address as in pci:0000:3b:00.0", config->name,
 					 config->device);
 		ret_plan->device_count = 1;
 		ret_plan->mtu = config->mtu;
@@ -191,6 +191,6 @@ int port_plan_build(const struct port_plan_request *request, struct port_plan *r
 		return 0;
 	default: break;
 	}
-	return plan_fail(reterr_error, -EINVAL, "port \"%s\" is of kind %u, which this sluice-dp does not know",
+	return plan_fail(reterr_error, -EINVAL, "port '%s' is of kind %u, which this sluice-dp does not know",
 			 config->name, config->kind);
 }

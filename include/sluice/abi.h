@@ -144,6 +144,30 @@ enum sl_record_type {
 	SL_RECORD_TYPE_COUNT,
 };
 
+/* The type's word in logs. Any thread; never NULL. */
+static inline const char *sl_record_type_name(__u32 type)
+{
+	switch ((enum sl_record_type)type) { /* no default */
+	case SL_RECORD_NONE: return "none";
+	case SL_RECORD_RESET: return "reset";
+	case SL_RECORD_SETTINGS: return "settings";
+	case SL_RECORD_NEIGHBOR: return "neighbor";
+	case SL_RECORD_POOL: return "pool";
+	case SL_RECORD_BACKEND: return "backend";
+	case SL_RECORD_TABLE: return "table";
+	case SL_RECORD_SERVICE: return "service";
+	case SL_RECORD_LISTENER: return "listener";
+	case SL_RECORD_VIP: return "vip";
+	case SL_RECORD_COMMIT: return "commit";
+	case SL_RECORD_HELLO: return "hello";
+	case SL_RECORD_APPLIED: return "applied";
+	case SL_RECORD_REJECTED: return "rejected";
+	case SL_RECORD_OBSERVATION: return "observation";
+	case SL_RECORD_TYPE_COUNT: break;
+	}
+	return "unknown";
+}
+
 enum sl_op { SL_OP_PUT = 0, SL_OP_DEL = 1 };
 
 /* Which array of a pool a TABLE carries. */
@@ -192,6 +216,24 @@ enum sl_reject_reason {
 	SL_REJECT_MEMORY,    /* no memory for the snapshot */
 	SL_REJECT_COUNT,
 };
+
+/* In words, for logs. Any thread; never NULL. */
+static inline const char *sl_reject_reason_name(__u32 reason)
+{
+	switch ((enum sl_reject_reason)reason) { /* no default */
+	case SL_REJECT_NONE: return "none";
+	case SL_REJECT_SESSION: return "of another session";
+	case SL_REJECT_SEQUENCE: return "not the next one";
+	case SL_REJECT_CHECKSUM: return "wrong checksum";
+	case SL_REJECT_TYPE: return "unknown type or value";
+	case SL_REJECT_RANGE: return "out of range";
+	case SL_REJECT_REFERENCE: return "names what does not exist";
+	case SL_REJECT_TABLE: return "torn or wrong table";
+	case SL_REJECT_MEMORY: return "no memory";
+	case SL_REJECT_COUNT: break;
+	}
+	return "unknown";
+}
 
 struct sl_applied {
 	__u64 generation;

@@ -271,7 +271,7 @@ static void a_peer_that_stays_wrong_is_complained_of_once(void **state)
 	assert_true(read(ends[0], log, sizeof(log) - 1) > 0);
 	close(ends[0]);
 	close(ends[1]);
-	assert_non_null(strstr(log, "device-message"));
+	assert_non_null(strstr(log, "unknown message on the device socket"));
 	assert_ptr_equal(strchr(log, '\n'), strrchr(log, '\n'));
 }
 

@@ -13,10 +13,10 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-static char output[4 * LOG_LINE_MAX];
+static char output[4 * SL_LOG_LINE_MAX];
 
 /* Runs one log_write() and leaves what it wrote in `output`. */
-static void write_one(enum log_format format, const char *event, const struct log_field *fields)
+static void write_one(enum log_format format, const char *event, const struct sl_log_field *fields)
 {
 	int fd = memfd_create("log", 0);
 	struct log log;
@@ -46,7 +46,7 @@ static void text_shows_every_type(void **unused)
 
 	(void)unused;
 	write_one(LOG_FORMAT_TEXT, "backend is up",
-		  log_fields(LOG_STR("pool", "web"), LOG_STR("none", NULL), LOG_I64("i", -3), LOG_U64("u", 7),
+		  SL_LOG_FIELDS(LOG_STR("pool", "web"), LOG_STR("none", NULL), LOG_I64("i", -3), LOG_U64("u", 7),
 			     LOG_BOOL("b", true), LOG_ADDR("a", &v4), LOG_ADDR("a6", &v6), LOG_ERRNO("why", -ENOENT)));
 	assert_string_equal(after_time(), "info \"backend is up\" pool=web none=- i=-3 u=7 b=true a=192.168.2.10 "
 					  "a6=2001:db8::1 why=\"No such file or directory\"\n");
@@ -55,7 +55,7 @@ static void text_shows_every_type(void **unused)
 static void an_event_needs_no_fields(void **unused)
 {
 	(void)unused;
-	write_one(LOG_FORMAT_TEXT, "stopped", log_fields());
+	write_one(LOG_FORMAT_TEXT, "stopped", SL_LOG_FIELDS());
 	assert_string_equal(after_time(), "info \"stopped\"\n");
 }
 
@@ -63,7 +63,7 @@ static void no_value_can_forge_a_line_or_a_field(void **unused)
 {
 	(void)unused;
 	write_one(LOG_FORMAT_TEXT, "e",
-		  log_fields(LOG_STR("v", "a\nb c=d \"q\" \\ \x1b[31m \x7f \xff \xc2\x85 \xe2\x82\xac"), LOG_STR("w", ""),
+		  SL_LOG_FIELDS(LOG_STR("v", "a\nb c=d \"q\" \\ \x1b[31m \x7f \xff \xc2\x85 \xe2\x82\xac"), LOG_STR("w", ""),
 			     LOG_STR("x", "-")));
 	assert_string_equal(after_time(), "info \"e\" v=\"a\\nb c=d \\\"q\\\" \\\\ \\u001b[31m \\u007f \\ufffd \\u0085 "
 					  "\xe2\x82\xac\" w=\"\" x=\"-\"\n");
@@ -80,12 +80,12 @@ static void json_is_one_object_whatever_the_values(void **unused)
 		bytes[i] = (char)(i + 1);
 	bytes[255] = 0;
 	write_one(LOG_FORMAT_JSON, "all \"bytes\"",
-		  log_fields(LOG_STR("v", bytes), LOG_STR("none", NULL), LOG_U64("u", UINT64_MAX), LOG_BOOL("b", false)));
+		  SL_LOG_FIELDS(LOG_STR("v", bytes), LOG_STR("none", NULL), LOG_U64("u", UINT64_MAX), LOG_BOOL("b", false)));
 	assert_int_equal(strchr(output, '\n') - output + 1, (int)strlen(output));
 	root = json_loads(output, 0, &error);
 	if (root == NULL) { /* UINT64_MAX does not fit jansson's integers; everything else must */
 		write_one(LOG_FORMAT_JSON, "all \"bytes\"",
-			  log_fields(LOG_STR("v", bytes), LOG_STR("none", NULL), LOG_U64("u", INT64_MAX), LOG_BOOL("b", false)));
+			  SL_LOG_FIELDS(LOG_STR("v", bytes), LOG_STR("none", NULL), LOG_U64("u", INT64_MAX), LOG_BOOL("b", false)));
 		root = json_loads(output, 0, &error);
 	}
 	assert_non_null(root);
@@ -100,27 +100,27 @@ static void json_is_one_object_whatever_the_values(void **unused)
 /* Every length around the limit: the line stays whole, ends in a newline, and JSON stays JSON. */
 static void long_values_are_cut_and_say_so(void **unused)
 {
-	static char value[2 * LOG_LINE_MAX];
+	static char value[2 * SL_LOG_LINE_MAX];
 
 	(void)unused;
-	for (size_t len = LOG_LINE_MAX - 160; len < LOG_LINE_MAX + 20; len++) {
+	for (size_t len = SL_LOG_LINE_MAX - 160; len < SL_LOG_LINE_MAX + 20; len++) {
 		json_t *root;
 
 		memset(value, len % 2 == 0 ? 'x' : '"', sizeof(value));
 		value[len % 2 == 0 ? len : len / 2] = 0;
-		write_one(LOG_FORMAT_JSON, "e", log_fields(LOG_STR("v", value), LOG_U64("n", 5), LOG_STR("s", "t")));
-		assert_true(strlen(output) <= LOG_LINE_MAX);
+		write_one(LOG_FORMAT_JSON, "e", SL_LOG_FIELDS(LOG_STR("v", value), LOG_U64("n", 5), LOG_STR("s", "t")));
+		assert_true(strlen(output) <= SL_LOG_LINE_MAX);
 		assert_int_equal(output[strlen(output) - 1], '\n');
 		root = json_loads(output, 0, NULL);
 		assert_non_null(root);
 		json_decref(root);
-		write_one(LOG_FORMAT_TEXT, "e", log_fields(LOG_STR("v", value), LOG_U64("n", 5), LOG_STR("s", "t")));
-		assert_true(strlen(output) <= LOG_LINE_MAX);
+		write_one(LOG_FORMAT_TEXT, "e", SL_LOG_FIELDS(LOG_STR("v", value), LOG_U64("n", 5), LOG_STR("s", "t")));
+		assert_true(strlen(output) <= SL_LOG_LINE_MAX);
 		assert_int_equal(output[strlen(output) - 1], '\n');
 	}
 	memset(value, 'x', sizeof(value));
 	value[sizeof(value) - 1] = 0;
-	write_one(LOG_FORMAT_TEXT, "e", log_fields(LOG_STR("v", value), LOG_STR("lost", "t")));
+	write_one(LOG_FORMAT_TEXT, "e", SL_LOG_FIELDS(LOG_STR("v", value), LOG_STR("lost", "t")));
 	assert_non_null(strstr(output, "xxx...\"\n"));
 }
 

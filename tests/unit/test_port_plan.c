@@ -104,26 +104,26 @@ static void what_a_port_lacks_is_said_with_the_remedy(void **state)
 		const char *text;
 	} cases[] = {
 		{SL_PORT_AF_XDP, "eth1", 0, 0, 3, -ENOSPC,
-		 "interface \"eth1\" has 2 queues, 3 workers need one each: ethtool -L eth1 rx 3 tx 3, or create the veth "
+		 "interface 'eth1' has 2 queues, 3 workers need one each: ethtool -L eth1 rx 3 tx 3, or create the veth "
 		 "with numrxqueues 3 numtxqueues 3, or configure fewer workers"},
 		{SL_PORT_AF_XDP, "eth1", 0, 9000, 2, -ENOSPC,
-		 "interface \"eth1\" has an MTU of 1500, 9000 is configured: ip link set eth1 mtu 9000"},
+		 "interface 'eth1' has an MTU of 1500, 9000 is configured: ip link set eth1 mtu 9000"},
 		{SL_PORT_AF_XDP, "eth1", 1, 0, 2, -ENOSPC,
-		 "port \"up0\" is set to 1 queues, 2 workers need one each: set queues: auto, or configure fewer workers"},
+		 "port 'up0' is set to 1 queues, 2 workers need one each: set queues: auto, or configure fewer workers"},
 		{SL_PORT_VDEV, "crypto_null0", 0, 0, 1, -EINVAL,
-		 "port \"up0\": \"vdev:crypto_null0\" names no DPDK network driver: net_ring0, net_pcap0,... are such"},
+		 "port 'up0': 'vdev:crypto_null0' names no DPDK network driver: net_ring0, net_pcap0,... are such"},
 		{SL_PORT_VDEV, "net_ring0", 0, 65535, 1, -ENOSPC,
-		 "port \"up0\" is set to an MTU of 65535; 9600 is possible"},
+		 "port 'up0' is set to an MTU of 65535; 9600 is possible"},
 		{SL_PORT_PCI, "vdev:net_pcap0,tx_pcap=/a", 0, 0, 1, -EINVAL,
-		 "port \"up0\": \"pci:vdev:net_pcap0,tx_pcap=/a\" is no PCI address as in pci:0000:3b:00.0"},
+		 "port 'up0': 'pci:vdev:net_pcap0,tx_pcap=/a' is no PCI address as in pci:0000:3b:00.0"},
 		{SL_PORT_PCI, "0000:3b:00.0,mprq_en=1", 0, 0, 1, -EINVAL,
-		 "port \"up0\": \"pci:0000:3b:00.0,mprq_en=1\" is no PCI address as in pci:0000:3b:00.0"},
+		 "port 'up0': 'pci:0000:3b:00.0,mprq_en=1' is no PCI address as in pci:0000:3b:00.0"},
 		{SL_PORT_PCI, "0000:3b:00.9", 0, 0, 1, -EINVAL,
-		 "port \"up0\": \"pci:0000:3b:00.9\" is no PCI address as in pci:0000:3b:00.0"},
+		 "port 'up0': 'pci:0000:3b:00.9' is no PCI address as in pci:0000:3b:00.0"},
 		{SL_PORT_AF_XDP, "a,xdp_prog=/b", 0, 0, 1, -EINVAL,
-		 "port \"up0\": a comma in the name of interface \"a,xdp_prog=/b\" would be read as an option of DPDK: "
-		 "ip link set dev \"a,xdp_prog=/b\" name another"},
-		{SL_PORT_KIND_COUNT, "x", 0, 0, 1, -EINVAL, "port \"up0\" is of kind 5, which this sluice-dp does not know"},
+		 "port 'up0': a comma in the name of interface 'a,xdp_prog=/b' would be read as an option of DPDK: "
+		 "ip link set dev 'a,xdp_prog=/b' name another"},
+		{SL_PORT_KIND_COUNT, "x", 0, 0, 1, -EINVAL, "port 'up0' is of kind 5, which this sluice-dp does not know"},
 	};
 	struct port_plan out;
 	struct port_plan_error error;
