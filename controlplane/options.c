@@ -6,6 +6,8 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "sluice/host/instance_name.h"
+
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },     { "check", no_argument, NULL, 'k' },
 	{ "instance", required_argument, NULL, 'i' },   { "runtime-dir", required_argument, NULL, 'r' },
@@ -36,13 +38,6 @@ void options_usage(FILE *out)
 	      "memory, 5 internal error. See sluiced(8).\n", out);
 }
 
-static bool instance_name_holds(const char *name)
-{
-	const size_t len = strlen(name);
-
-	return len > 0 && len < 32 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == len;
-}
-
 static int take(int option, struct options *o, char *reterr, size_t size)
 {
 	enum log_format format;
@@ -52,10 +47,7 @@ static int take(int option, struct options *o, char *reterr, size_t size)
 	case 'k': o->action = OPTIONS_CHECK; return 0;
 	case 'i':
 		o->instance = optarg;
-		if (instance_name_holds(optarg))
-			return 0;
-		snprintf(reterr, size, "--instance '%s': use 1 to 31 of a-z, 0-9, '-' and '_'", optarg);
-		return -EINVAL;
+		return sl_instance_name_check(optarg, reterr, size);
 	case 'r': o->runtime_dir = optarg; return 0;
 	case 's': o->state_dir = optarg; return 0;
 	case 'b': o->bpffs = optarg; return 0;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum option_kind { OPTION_FLAG = 0, OPTION_NAME, OPTION_PATH, OPTION_SECONDS, OPTION_LOG, OPTION_LEVEL };
+enum option_kind { OPTION_FLAG = 0, OPTION_INSTANCE, OPTION_ACCOUNT, OPTION_PATH, OPTION_SECONDS, OPTION_LOG, OPTION_LEVEL };
 
 struct option_row {
 	const char *name;
@@ -22,14 +22,14 @@ struct option_row {
 
 static const struct option_row option_rows[] = {
 	{"--instance", "NAME", "the balancer to serve, when one machine runs several (default: default)",
-	 OPTION_NAME, offsetof(struct options, instance)},
+	 OPTION_INSTANCE, offsetof(struct options, instance)},
 	{"--runtime-dir", "DIR", "where sluiced keeps NAME/dataplane.shm (default: /run/sluice, or\n"
 	 "                        /dev/shm/sluice when /run is not in memory)",
 	 OPTION_PATH, offsetof(struct options, runtime_dir)},
 	{"--no-huge", NULL, "run without hugepages, whatever the configuration says", OPTION_FLAG,
 	 offsetof(struct options, no_huge)},
 	{"--owner", "USER", "accept a dataplane.shm of this account too (default: root's and one's own)",
-	 OPTION_NAME, offsetof(struct options, owner)},
+	 OPTION_ACCOUNT, offsetof(struct options, owner)},
 	{"--wait", "SECONDS", "give up when sluiced has not been there for so long (default: never)",
 	 OPTION_SECONDS, offsetof(struct options, wait_s)},
 	{"--log", "text|json", "format of the log on standard error (default: text)", OPTION_LOG,
@@ -54,7 +54,7 @@ __attribute__((format(printf, 2, 3))) static int options_fail(struct options_err
 	return -EINVAL;
 }
 
-/* Letters, digits, '-', '_' and '.', not starting with a dot: safe as one path component. */
+/* Letters, digits, '-', '_' and '.', not starting with a dot or a dash: as accounts are called. */
 static bool option_name_is_safe(const char *text)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
@@ -83,8 +83,13 @@ static int option_set(struct options *options, const struct option_row *row, con
 	case OPTION_FLAG:
 		*(bool *)field = true;
 		return 0;
-	case OPTION_NAME:
-		if (!option_name_is_safe(value) || strlen(value) >= sizeof(options->instance))
+	case OPTION_INSTANCE:
+		if (sl_instance_name_check(value, error->text, sizeof(error->text)) < 0)
+			return -EINVAL;
+		strcpy(field, value);
+		return 0;
+	case OPTION_ACCOUNT:
+		if (!option_name_is_safe(value) || strlen(value) >= sizeof(options->owner))
 			return options_fail(error, "%s '%.64s': 1 to 63 letters, digits, '-', '_' and '.' are allowed",
 					    row->name, value);
 		strcpy(field, value);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "dataplane/log.h"
+#include "sluice/host/instance_name.h"
 
 /* Both daemons; documented in the man pages. */
 enum exit_code {
@@ -22,7 +23,7 @@ enum exit_code {
 };
 
 struct options {
-	char instance[64];
+	char instance[SL_INSTANCE_NAME_MAX + 1];
 	char runtime_dir[256]; /* holds <instance>/dataplane.shm */
 	char owner[64];        /* account whose dataplane.shm is accepted besides root's and our own; empty: none */
 	int wait_s;            /* -1: for ever */

@@ -53,8 +53,11 @@ static void what_is_wrong_is_refused_with_what_is_allowed(void **state)
 	static const struct {
 		const char *a, *b, *text;
 	} cases[] = {
-		{"--instance", "../etc", "--instance '../etc': 1 to 63 letters, digits, '-', '_' and '.' are allowed"},
-		{"--instance", "", "--instance '': 1 to 63 letters, digits, '-', '_' and '.' are allowed"},
+		{"--instance", "../etc", "--instance '../etc': use 1 to 31 of a-z, 0-9, '-' and '_'"},
+		{"--instance", "", "--instance '': use 1 to 31 of a-z, 0-9, '-' and '_'"},
+		{"--instance", "Edge.1", "--instance 'Edge.1': use 1 to 31 of a-z, 0-9, '-' and '_'"},
+		{"--instance", "instance-name-of-32-letters-long",
+		 "--instance 'instance-name-of-32-letters-long': use 1 to 31 of a-z, 0-9, '-' and '_'"},
 		{"--instance", NULL, "--instance needs NAME"},
 		{"--runtime-dir", "run", "--runtime-dir 'run': an absolute path of at most 255 bytes is needed"},
 		{"--wait", "soon", "--wait 'soon': whole seconds from 0 to 86400 are allowed"},

@@ -267,6 +267,8 @@ static void a_sluiced_that_is_not_there_is_not_reached(void **state)
 	assert_non_null(strstr(live->err, "no sluiced at "));
 	assert_non_null(strstr(live->err, "start it, or name its instance"));
 	assert_int_equal(ctl(live, "--instance", "../test", "status", NULL), 1);
+	assert_non_null(strstr(live->err, "--instance '../test': use 1 to 31 of a-z, 0-9, '-' and '_'"));
+	assert_int_equal(ctl(live, "--instance", "Test", "key", "new", NULL), 1);
 }
 
 static void a_new_key_is_never_written_over_another(void **state)

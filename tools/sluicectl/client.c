@@ -140,9 +140,9 @@ static enum ctl_exit request(const struct ctl_options *options, const char *path
 	len = snprintf(socket_path, sizeof(socket_path), "%s/%s/%s",
 		       options->runtime_dir != NULL ? options->runtime_dir : default_runtime_dir(), options->instance,
 		       SL_API_SOCKET);
-	if ((size_t)len >= sizeof(socket_path) || strchr(options->instance, '/') != NULL ||
+	if ((size_t)len >= sizeof(socket_path) ||
 	    (size_t)snprintf(url, sizeof(url), "http://sluiced%s", path) >= sizeof(url)) {
-		fprintf(stderr, "sluicectl: a name is too long or has a slash: shorten it\n");
+		fprintf(stderr, "sluicectl: a name is too long: shorten it\n");
 		return CTL_REFUSED;
 	}
 	curl = curl_easy_init();

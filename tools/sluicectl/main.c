@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "sluice/host/instance_name.h"
 
 enum option_code { OPTION_INSTANCE = 1, OPTION_RUNTIME_DIR, OPTION_JSON, OPTION_POOL, OPTION_WHY, OPTION_MOVING, OPTION_HELP, OPTION_VERSION };
 
@@ -68,10 +69,13 @@ int main(int argc, char **argv)
 	struct ctl_options options = {.instance = "default"};
 	const struct ctl_command *command;
 	const char *extra;
+	char reason[128];
 	int words = 0;
 
 	if (options_parse(argc, argv, &options) < 0)
 		return CTL_REFUSED;
+	if (sl_instance_name_check(options.instance, reason, sizeof(reason)) < 0)
+		return wrong_use(reason, NULL);
 	argc -= optind;
 	argv += optind;
 	if (options.version) {
