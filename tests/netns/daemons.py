@@ -10,7 +10,7 @@ from clients import by_flow, errors
 from processes import wait_for
 from scenario import scenario
 
-SLOW_MS = 300       # a request whose SYN had to be repeated takes a second
+SLOW_MS = 900       # a request whose SYN had to be repeated takes a second; a busy machine is not that slow
 
 
 @scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
@@ -59,9 +59,9 @@ def sluiced_killed_right_after_a_change(test):
         test.equal(lab.balancer.backend_states(), {"be1": state, "be2": "up"}, f"health after a kill at {state}")
 
 
-def kill_and_restart_dp(test, lab):
+def kill_and_restart_dp(test, lab, first_port):
     """Seconds after its start until every new request is answered at once; demands that none is reset."""
-    running = lab.clients.start_fetch("client1", 900, first_port=50000, family=test.family, rate=300,
+    running = lab.clients.start_fetch("client1", 900, first_port=first_port, family=test.family, rate=300,
                                       concurrent=512, timeout_ms=8000)
     time.sleep(0.6)
     lab.balancer.dp.kill(signal.SIGKILL)
@@ -86,7 +86,7 @@ def sluice_dp_killed(test):
     held = lab.clients.hold(50, family=test.family)
     vip = lab.vip(test.family)
     resets = lab.backends.capture("client1", f"src host {vip} and tcp", "from-vip")
-    times = [kill_and_restart_dp(test, lab) for _ in range(5)]
+    times = [kill_and_restart_dp(test, lab, 50000 + 1000 * turn) for turn in range(5)]   # no port is used twice
     test.check(statistics.median(times) < 1.0, f"complete after {times} s")
     seen = [line for line in resets.packets(lab.network, "client1") if "Flags [R" in line]
     test.equal(seen[:3], [], "resets from the VIP")

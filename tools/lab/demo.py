@@ -24,7 +24,7 @@ from processes import LabError, wait_for             # noqa: E402
 
 TOLERANCE = 3.0       # percent points a share may be off its weight
 REQUESTS = 4000
-SLOW_MS = 300         # a request that waited for a repeated SYN took a second
+SLOW_MS = 900         # a request that waited for a repeated SYN took a second
 COLOR = sys.stdout.isatty()
 
 
