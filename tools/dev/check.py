@@ -148,6 +148,15 @@ def scenarios(tally, folder, seed, everything):
         tally.fail(f"tests/netns/run ended with {running.returncode} before it was through")
 
 
+def demo(tally):
+    """What the README promises first."""
+    done = run([os.path.join(ROOT, "tools", "demo")])
+    if done.returncode == 0:
+        tally.ok("tools/demo: " + done.stdout.strip().splitlines()[-1])
+    else:
+        tally.fail("tools/demo", done.stdout)
+
+
 def options():
     parser = argparse.ArgumentParser(prog="tools/check", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="without the scenarios that need root")
@@ -191,6 +200,7 @@ def main():
     elif gcc:
         meson_tests(tally, "root", gcc, "--suite", "netns")
         scenarios(tally, gcc, seed, asked.long)
+        demo(tally)
     return tally.close()
 
 

@@ -240,6 +240,9 @@ def main():
     except KeyboardInterrupt:                # before there is a lab, which has its own way out
         print("\nstopped", flush=True)
         return 130
+    except SystemExit:                       # the lab's: it has removed everything
+        print("\nstopped, everything removed", flush=True)
+        raise
 
 
 if __name__ == "__main__":

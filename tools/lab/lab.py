@@ -101,7 +101,8 @@ class Lab:
 
     def keep_logs(self, target):
         """Copies this lab's logs and configuration to `target`, for a scenario that failed."""
-        shutil.copytree(self.folder, target, dirs_exist_ok=True,
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self.folder, target,
                         ignore=lambda _folder, names: [name for name in names if name == "tmp" or name[0] == "."])
 
 
