@@ -258,6 +258,19 @@ static void wrong_use_is_refused_in_one_line(void **state)
 	}
 }
 
+static void a_command_of_two_words_says_which_second_words_there_are(void **state)
+{
+	struct live *live = *state;
+
+	assert_int_equal(ctl(live, "show", "nothing", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: show does not take 'nothing'; it takes: services, backends, stats, "
+				       "verdicts, workers, datapath\n");
+	assert_int_equal(ctl(live, "show", NULL), 1);
+	assert_non_null(strstr(live->err, "show what? it takes: services, "));
+	assert_int_equal(ctl(live, "key", "old", NULL), 1);
+	assert_non_null(strstr(live->err, "key does not take 'old'; it takes: new\n"));
+}
+
 static void a_sluiced_that_is_not_there_is_not_reached(void **state)
 {
 	struct live *live = *state;
@@ -360,6 +373,7 @@ int main(void)
 		ctl_test(drain_and_ready_act_on_one_backend),
 		ctl_test(a_refused_reload_shows_why),
 		ctl_test(wrong_use_is_refused_in_one_line),
+		ctl_test(a_command_of_two_words_says_which_second_words_there_are),
 		ctl_test(a_sluiced_that_is_not_there_is_not_reached),
 		ctl_test(a_new_key_is_never_written_over_another),
 		ctl_test(help_and_manual_list_the_same_commands),

@@ -43,6 +43,17 @@ const struct ctl_command *ctl_command_find(int argc, char **argv, int *ret_words
 	return NULL;
 }
 
+void ctl_command_seconds(const char *first, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = 0;
+	for (int i = 0; i < COMMAND_COUNT && used < size; i++)
+		if (commands[i].words[1] != NULL && strcmp(commands[i].words[0], first) == 0)
+			used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "",
+						 commands[i].words[1]);
+}
+
 /* "show verdicts [--moving]"; returns its length. */
 static int command_line(const struct ctl_command *command, char *text, size_t size)
 {

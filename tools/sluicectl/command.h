@@ -38,6 +38,8 @@ struct ctl_command {
 
 /* The command that argv begins with, and how many words it took; NULL: none. */
 const struct ctl_command *ctl_command_find(int argc, char **argv, int *ret_words);
+/* "services, backends": what may follow a first word, empty when nothing must. */
+void ctl_command_seconds(const char *first, char *text, size_t size);
 /* The usage text: options, commands, exit statuses. */
 void ctl_usage(FILE *out);
 void ctl_command_usage(const struct ctl_command *command, FILE *out);

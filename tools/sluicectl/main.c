@@ -64,6 +64,21 @@ static enum ctl_exit wrong_use(const char *what, const char *which)
 	return CTL_REFUSED;
 }
 
+/* "show nothing": the first word is right, so say what may follow it. */
+static enum ctl_exit no_such_command(int argc, char **argv)
+{
+	char seconds[160];
+
+	ctl_command_seconds(argv[0], seconds, sizeof(seconds));
+	if (seconds[0] == 0)
+		return wrong_use("no such command", argv[0]);
+	if (argc > 1)
+		fprintf(stderr, "sluicectl: %s does not take '%s'; it takes: %s\n", argv[0], argv[1], seconds);
+	else
+		fprintf(stderr, "sluicectl: %s what? it takes: %s\n", argv[0], seconds);
+	return CTL_REFUSED;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl_options options = {.instance = "default"};
@@ -93,7 +108,7 @@ int main(int argc, char **argv)
 	if (argc == 0)
 		return wrong_use("no command given", NULL);
 	if (command == NULL)
-		return wrong_use("no such command", argv[0]);
+		return no_such_command(argc, argv);
 	argc -= words;
 	argv += words;
 	extra = option_too_many(&options, command->options);
