@@ -457,6 +457,8 @@ int model_set_override(struct model *model, const char *pool_name, const char *n
 	}
 	if (!found)
 		return -ENOENT;
+	if (found->override.admin == override->admin && !override->why[0])
+		return 0; /* as it is already: who said it first, when and why, stays */
 	found->override = *override;
 	pool->dirty_table = pool->dirty_backends = true;
 	return 0;

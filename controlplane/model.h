@@ -149,7 +149,10 @@ void model_set_hop(struct model *model, const struct sl_addr *address, const str
 int model_set_neighbor(struct model *model, const struct sl_neighbor *neighbor);
 /* No path names that next hop any more; its id may come again as another one. */
 void model_del_neighbor(struct model *model, uint32_t id);
-/* pool NULL: the only pool that has a backend of that name. -ENOENT, or -EEXIST: several pools do. */
+/*
+ * pool NULL: the only pool that has a backend of that name. -ENOENT, or -EEXIST: several pools do. Saying
+ * without a reason what holds already changes nothing: who said it first, when and why, stays.
+ */
 int model_set_override(struct model *model, const char *pool, const char *backend,
 		       const struct model_override *override);
 

@@ -366,6 +366,27 @@ static void drain_turns_new_connections_away_and_ready_gives_the_same_rows_back(
 	assert_int_equal(model_set_override(f->model, NULL, "nobody", &drain), -ENOENT);
 }
 
+static void a_second_drain_keeps_the_first_ones_reason_unless_it_has_one(void **state)
+{
+	struct fixture *f = *state;
+	const struct model_override first = { BACKEND_DRAIN, "alice", "new disk", 100 };
+	const struct model_override second = { .admin = BACKEND_DRAIN, .who = "bob", .since_s = 200 };
+	const struct model_override third = { BACKEND_DRAIN, "carol", "fan", 300 };
+	const struct model_override *now = &f->model->pools[0].backends[2].override;
+
+	all_up(f);
+	assert_int_equal(model_set_override(f->model, "web", "web3", &first), 0);
+	assert_int_equal(model_set_override(f->model, "web", "web3", &second), 0);
+	assert_string_equal(now->who, "alice");
+	assert_string_equal(now->why, "new disk");
+	assert_int_equal(now->since_s, 100);
+	assert_int_equal(model_set_override(f->model, "web", "web3", &third), 0);
+	assert_string_equal(now->who, "carol");
+	assert_int_equal(now->since_s, 300);
+	assert_int_equal(model_set_override(f->model, "web", "web3", &(struct model_override){ .who = "dan" }), 0);
+	assert_string_equal(now->who, "dan");
+}
+
 static void an_override_survives_a_reload(void **state)
 {
 	struct fixture *f = *state;
@@ -426,6 +447,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_removed_backend_is_deleted_and_its_slot_rests, setup, teardown),
 		cmocka_unit_test_setup_teardown(drain_turns_new_connections_away_and_ready_gives_the_same_rows_back,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_second_drain_keeps_the_first_ones_reason_unless_it_has_one, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(an_override_survives_a_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_empty_pool_is_told_once_and_so_is_its_return, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_file_is_told_everything, setup, teardown),
