@@ -116,11 +116,24 @@ static int take_lock(struct daemon *d)
 	return err;
 }
 
+static void log_override_gone(const struct daemon *d, const char *pool, const char *backend,
+			      const struct model_override *override)
+{
+	log_warning(&d->log, "override names no backend any more and is forgotten", LOG_STR("pool", pool),
+		    LOG_STR("backend", backend), LOG_STR("override", backend_admin_name(override->admin)),
+		    LOG_STR("who", override->who), LOG_STR("why", override->why));
+}
+
+static void on_override_gone(void *ctx, const struct model_pool *pool, const struct model_backend *backend)
+{
+	log_override_gone(ctx, pool->conf->name, backend->conf->name, &backend->override);
+}
+
 /* What nobody can refuse any more: model, numbers, overrides. */
 static int start_model(struct daemon *d)
 {
 	const struct model_events events = { .ctx = d, .pool_empty = on_pool_empty, .pool_serving = on_pool_serving,
-					     .pool_panic = on_pool_panic };
+					     .pool_panic = on_pool_panic, .override_gone = on_override_gone };
 	struct sl_key hash_key, flow_key;
 	char reterr[512];
 	int err = model_create(&events, &d->model);
@@ -142,8 +155,7 @@ static int start_model(struct daemon *d)
 		const struct state_override *o = &d->state.overrides[i];
 
 		if (model_set_override(d->model, o->pool, o->backend, &o->override) < 0)
-			log_info(&d->log, "override names no backend any more and is forgotten", LOG_STR("pool", o->pool),
-				 LOG_STR("backend", o->backend));
+			log_override_gone(d, o->pool, o->backend, &o->override);
 	}
 	return 0;
 }

@@ -250,6 +250,19 @@ static void fresh_free(struct fresh *fresh, size_t pool_count)
 	free(fresh->service_stays);
 }
 
+/* What operators said of backends that the new configuration does not name any more. */
+static void forget_overrides(const struct model *model, const struct fresh *fresh)
+{
+	for (size_t i = 0; i < model->pool_count && model->events.override_gone; i++) {
+		const struct model_pool *old = &model->pools[i];
+		const struct model_pool *pool = pool_by_id(fresh->pool_by_id, fresh->pool_ids, old->id);
+
+		for (size_t k = 0; k < old->backend_count; k++)
+			if (old->backends[k].override.admin != BACKEND_READY && !backend_by_slot(pool, old->backends[k].slot))
+				model->events.override_gone(model->events.ctx, old, &old->backends[k]);
+	}
+}
+
 /* What the publisher knows and the new configuration does not name any more. */
 static void forget_removed(struct model *model, const struct fresh *fresh)
 {
@@ -328,6 +341,7 @@ int model_configure(struct model *model, const struct config *config, uint64_t n
 		return err;
 	}
 	identities_end(&model->ids, now_s);
+	forget_overrides(model, &fresh);
 	forget_removed(model, &fresh);
 	for (size_t i = 0; i < config->pool_count; i++)
 		pool_inherit(model, &fresh.pools[i]);

@@ -84,6 +84,8 @@ struct model_events {
 	void (*pool_empty)(void *ctx, const struct model_pool *pool);     /* the last serving backend left */
 	void (*pool_serving)(void *ctx, const struct model_pool *pool);   /* the first one came (back) */
 	void (*pool_panic)(void *ctx, const struct model_pool *pool, bool on);
+	/* a backend with an override left the configuration; what was said of it is gone */
+	void (*override_gone)(void *ctx, const struct model_pool *pool, const struct model_backend *backend);
 };
 
 struct model {

@@ -105,7 +105,8 @@ struct fixture {
 	struct config_listener listener[2], other_listener;
 	struct config_vip vip[2];
 	struct config_check check;
-	unsigned int empty, serving;
+	unsigned int empty, serving, forgotten;
+	char forgotten_text[256]; /* pool/backend, who */
 };
 
 static struct sl_addr address(unsigned int last)
@@ -123,6 +124,15 @@ static void on_serving(void *ctx, const struct model_pool *pool)
 {
 	(void)pool;
 	((struct fixture *)ctx)->serving++;
+}
+
+static void on_override_gone(void *ctx, const struct model_pool *pool, const struct model_backend *backend)
+{
+	struct fixture *f = ctx;
+
+	f->forgotten++;
+	snprintf(f->forgotten_text, sizeof(f->forgotten_text), "%s/%s %s", pool->conf->name, backend->conf->name,
+		 backend->override.who);
 }
 
 /* Configuration `i`: one service, one checked pool of `count` backends web1 … */
@@ -169,7 +179,8 @@ static bool vip_wanted(const struct fixture *f, bool held)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	const struct model_events events = { .ctx = f, .pool_empty = on_empty, .pool_serving = on_serving };
+	const struct model_events events = { .ctx = f, .pool_empty = on_empty, .pool_serving = on_serving,
+					     .override_gone = on_override_gone };
 	struct sl_shm_limits limits;
 
 	fill_config(f, 0, BACKENDS);
@@ -387,6 +398,25 @@ static void a_second_drain_keeps_the_first_ones_reason_unless_it_has_one(void **
 	assert_string_equal(now->who, "dan");
 }
 
+static void an_override_that_goes_with_its_backend_is_told(void **state)
+{
+	struct fixture *f = *state;
+	const struct model_override drain = { .admin = BACKEND_DRAIN, .who = "test" };
+
+	all_up(f);
+	model_set_override(f->model, NULL, "web3", &drain);
+	model_set_override(f->model, NULL, "web4", &drain);
+	fill_config(f, 1, BACKENDS - 1);
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	assert_int_equal(f->forgotten, 1);
+	assert_string_equal(f->forgotten_text, "web/web4 test");
+	fill_config(f, 0, BACKENDS);
+	strcpy(f->pool[0].name, "other");
+	assert_int_equal(model_configure(f->model, &f->config[0], 400), 0);
+	assert_int_equal(f->forgotten, 2);
+	assert_string_equal(f->forgotten_text, "web/web3 test");
+}
+
 static void an_override_survives_a_reload(void **state)
 {
 	struct fixture *f = *state;
@@ -449,6 +479,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_second_drain_keeps_the_first_ones_reason_unless_it_has_one, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(an_override_that_goes_with_its_backend_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_override_survives_a_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_empty_pool_is_told_once_and_so_is_its_return, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_new_file_is_told_everything, setup, teardown),
