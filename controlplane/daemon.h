@@ -37,6 +37,7 @@
 enum {
 	DAEMON_TICK_BUSY_MS = 2,   /* while a generation is on its way to the workers */
 	DAEMON_TICK_IDLE_MS = 40,  /* a HELLO is noticed within this */
+	DAEMON_DATA_SILENT_MS = 3000, /* a heartbeat older than this: sluice-dp hangs (it beats ten times a second) */
 	DAEMON_BEAT_MS = 1000,     /* heartbeat; state file when its ages are due */
 	DAEMON_STATE_MS = 100,     /* between two writes of the state file; more when they take long */
 	DAEMON_STATE_AGE_MS = 5000, /* ages matter too: believed health is younger than ten intervals */
@@ -80,6 +81,7 @@ struct daemon {
 	struct shm_file *shm;
 	struct publisher *publisher;
 	bool published;      /* a first generation went out */
+	bool data_hangs;     /* it lives, but its heartbeat stopped */
 	bool attached;       /* a data plane said HELLO to this file and lives */
 	struct sl_hello hello;
 	uint64_t configured_ms, committed_ms; /* uv_now of the last configuration and generation */

@@ -96,7 +96,8 @@ static int compare_addresses(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct sl_addr));
 }
 
-/* The configured VIPs that are wanted now, ascending; without `additions` only those that were set before. */
+/* The configured VIPs that are wanted now, ascending; none while the data plane hangs; without `additions` only
+ * those that were set before. */
 static int wanted_vips(const struct daemon *d, bool additions, struct sl_addr **ret_list, size_t *ret_count)
 {
 	const size_t count = d->config->vip_count;
@@ -109,7 +110,7 @@ static int wanted_vips(const struct daemon *d, bool additions, struct sl_addr **
 		wanted[i] = daemon_vip_held(d, &d->config->vips[i].address);
 	if (err == 0)
 		err = model_vips_wanted(d->model, wanted);
-	for (size_t i = 0; err == 0 && i < count; i++)
+	for (size_t i = 0; err == 0 && !d->data_hangs && i < count; i++)
 		if (wanted[i] && (additions || daemon_vip_held(d, &d->config->vips[i].address)))
 			list[n++] = d->config->vips[i].address;
 	free(wanted);

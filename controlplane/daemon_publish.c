@@ -159,6 +159,27 @@ void daemon_publish_due(struct daemon *d)
 		publish_now(d);
 }
 
+/*
+ * A data plane that lives but does not run (stopped, or starved) cannot close the VIP device itself:
+ * the VIPs are taken back until its heartbeat is there again.
+ */
+static void watch_heartbeat(struct daemon *d, uint64_t now_ns)
+{
+	const uint64_t beat_ns = __atomic_load_n(&shm_file_live(d->shm)->data_beat_ns, __ATOMIC_RELAXED);
+	const bool hangs = d->attached && beat_ns != 0 && now_ns > beat_ns + (uint64_t)DAEMON_DATA_SILENT_MS * 1000000u;
+
+	if (hangs == d->data_hangs)
+		return;
+	d->data_hangs = hangs;
+	if (hangs)
+		log_error(&d->log, "sluice-dp hangs: VIPs are withdrawn until its heartbeat is back",
+			  LOG_U64("pid", d->hello.pid), LOG_U64("silent_ms", (now_ns - beat_ns) / 1000000u));
+	else
+		log_info(&d->log, "sluice-dp runs again", LOG_U64("pid", d->hello.pid));
+	daemon_network_before(d);
+	daemon_network_applied(d);
+}
+
 void daemon_beat(struct daemon *d)
 {
 	struct sl_shm_live *live = shm_file_live(d->shm);
@@ -182,6 +203,7 @@ void daemon_beat(struct daemon *d)
 		log_error(&d->log, "data plane is gone: no packet is forwarded until sluice-dp runs again",
 			  LOG_U64("pid", d->hello.pid));
 	}
+	watch_heartbeat(d, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 	if (pid == 0)
 		daemon_network_restarted(d); /* the next one reads the interfaces as they are configured now */
 }
