@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "controlplane/shm_inherit.h"
 #include "sluice/host/guard.h"
 #include "sluice/host/runtime_dir.h"
 
@@ -144,6 +145,8 @@ static int fill(int dir_fd, const char *dir, const struct sl_boot *boot, struct 
 	if (err == 0)
 		err = map(fd, dir, file, reason);
 	close(fd);
+	if (err == 0)
+		shm_inherit_counters(dir_fd, file->base, &file->header);
 	if (err == 0 && renameat(dir_fd, SHM_FILE_NEW, dir_fd, SL_SHM_FILE) < 0) {
 		err = fail(reason, -errno, "\"%s/%s\": cannot get its name: %s", dir, SL_SHM_FILE, strerror(errno));
 		sl_guard_remove(file->guard);

@@ -16,7 +16,8 @@ struct shm_file;
 /* The directory of an instance, "<runtime_dir>/<instance>"; `runtime_dir` NULL is the default of this machine. */
 void shm_file_runtime_dir(const char *runtime_dir, const char *instance, char *ret_dir, size_t size);
 /*
- * Makes the file in `dir`, readable and writable by us and by the group of boot->user. Returns 0, or
+ * Makes the file in `dir`, readable and writable by us and by the group of boot->user. Counters go on
+ * where those of the file that it replaces were. Returns 0, or
  * -errno with one line in `reterr` (-ENOSPC: no room; -EPERM: the directory is not ours alone).
  */
 int shm_file_create(const char *dir, const struct sl_boot *boot, const struct shm_capacity *capacity,

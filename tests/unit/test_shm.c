@@ -406,6 +406,61 @@ static void a_second_holder_of_a_lock_is_told_who_the_first_is(void **state)
 
 #define IN_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
+/* What the file counts for worker 0: a verdict, the last service and the second backend. */
+static uint64_t *counted(const struct shm_file *file, unsigned int which)
+{
+	struct sl_worker_stats *stats = (struct sl_worker_stats *)(uintptr_t)shm_file_stats(file, 0);
+	struct sl_counter *services = (struct sl_counter *)(stats + 1);
+	const struct sl_shm_limits *limits = &shm_file_header(file)->limits;
+
+	return which == 0 ? (uint64_t *)&stats->verdict[SL_VERDICT_DROP_LOOP] :
+	       which == 1 ? (uint64_t *)&services[limits->services - 1].bytes :
+			    (uint64_t *)&services[limits->services + 1].packets;
+}
+
+static void counters_go_on_over_a_new_file_though_nobody_forwards(void **state)
+{
+	struct shm_file *first = make_file(), *second;
+	const struct sl_boot boot = boot_of_one_port();
+	struct shm_capacity capacity = world_capacity();
+	char reterr[300];
+
+	(void)state;
+	for (unsigned int which = 0; which < 3; which++)
+		*counted(first, which) = 1000 + which;
+	((struct sl_worker_stats *)(uintptr_t)shm_file_stats(first, 0))->state = 1;
+	second = make_file();
+	for (unsigned int which = 0; which < 3; which++)
+		assert_int_equal(*counted(second, which), 1000 + which);
+	assert_int_equal(shm_file_stats(second, 0)->state, 0);
+	shm_file_destroy(first);
+	shm_file_destroy(second);
+	/* positions keep their meaning when capacities grow */
+	capacity.limits.services += 5;
+	assert_int_equal(shm_file_create(dir, &boot, &capacity, &first, reterr, sizeof(reterr)), 0);
+	assert_int_equal(*counted(first, 0), 1000);
+	assert_int_equal(*counted(first, 1), 0); /* another service is the last now */
+	assert_int_equal(*counted(first, 2), 1002);
+	shm_file_destroy(first);
+}
+
+static void nothing_is_taken_from_a_file_that_is_not_sound(void **state)
+{
+	struct shm_file *first = make_file(), *second;
+
+	(void)state;
+	*counted(first, 0) = 7;
+	((struct sl_shm_header *)shm_file_base(first))->stats.size += SL_SHM_PAGE;
+	second = make_file();
+	assert_int_equal(*counted(second, 0), 0);
+	shm_file_destroy(first);
+	truncate_to(8192);
+	first = make_file();
+	assert_int_equal(*counted(first, 0), 0);
+	shm_file_destroy(first);
+	shm_file_destroy(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +477,8 @@ int main(void)
 		IN_DIR(a_newer_minor_version_is_accepted),
 		IN_DIR(a_file_cut_under_a_running_reader_is_lost_and_kills_nobody),
 		IN_DIR(a_bus_error_elsewhere_still_ends_the_process),
+		IN_DIR(counters_go_on_over_a_new_file_though_nobody_forwards),
+		IN_DIR(nothing_is_taken_from_a_file_that_is_not_sound),
 		IN_DIR(no_room_is_an_error_with_a_remedy),
 		IN_DIR(a_directory_that_others_may_write_is_refused),
 		IN_DIR(a_second_holder_of_a_lock_is_told_who_the_first_is),
