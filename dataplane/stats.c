@@ -14,6 +14,8 @@ enum {
 	STATS_WORDS = offsetof(struct sl_worker_stats, snapshot_generation) / sizeof(uint64_t),
 	STATS_MISSED = offsetof(struct sl_worker_stats, missed) / sizeof(uint64_t),
 	STATS_NO_MBUF = offsetof(struct sl_worker_stats, no_mbuf) / sizeof(uint64_t),
+	STATS_RX_PACKETS = offsetof(struct sl_worker_stats, rx_packets) / sizeof(uint64_t),
+	STATS_READS = 64, /* tries to find a worker between two bursts; then it is the next copy's turn */
 	STATS_STATE_STUCK = 3,
 };
 
@@ -63,6 +65,27 @@ static uint64_t stats_private_word(const struct stats *stats, unsigned int block
 	if (word == STATS_NO_MBUF)
 		return stats->no_mbuf[block];
 	return stats_load((const uint64_t *)&stats->worker[block].stats + word);
+}
+
+/*
+ * Reads the counters of worker `block` as they are between two bursts, so that packets in = sum of verdicts
+ * in the file too, whenever we are killed. False: none of some tries was undisturbed.
+ */
+static bool stats_read(const struct stats *stats, unsigned int block, uint64_t ret_words[static STATS_WORDS])
+{
+	const struct worker *worker = block < stats->workers ? &stats->worker[block] : NULL;
+
+	for (int tries = 0; tries < STATS_READS; tries++) {
+		/* acquire: pairs with the release at the end of worker_count */
+		const uint64_t counted = worker ? atomic_load_explicit(&worker->counted, memory_order_acquire) : 0;
+
+		for (unsigned int i = 0; i < STATS_WORDS; i++)
+			ret_words[i] = stats_private_word(stats, block, i);
+		atomic_thread_fence(memory_order_acquire); /* pairs with the fence in worker_count */
+		if (!worker || (counted % 2 == 0 && atomic_load_explicit(&worker->counted, memory_order_relaxed) == counted))
+			return true;
+	}
+	return false;
 }
 
 static void stats_add(struct sl_counter *sum, const struct worker_counters *counters, uint32_t services, uint64_t at)
@@ -143,10 +166,16 @@ static void stats_take_base(struct stats *stats)
 		const struct sl_counter *counters = (const struct sl_counter *)(found + 1);
 		uint64_t *base = (uint64_t *)&stats->base[b];
 
+		uint64_t verdicts = 0;
+
 		for (unsigned int i = 0; i < STATS_WORDS; i++) {
-			const uint64_t value = stats_load((const uint64_t *)found + i);
+			uint64_t value = stats_load((const uint64_t *)found + i);
 			const uint64_t ours = base[i] + stats_private_word(stats, b, i);
 
+			if (i < SL_VERDICT_SLOTS)
+				verdicts += value;
+			if (i == STATS_RX_PACKETS && value < verdicts) /* killed between these two stores */
+				value = verdicts;
 			if (value > ours)
 				base[i] += value - ours;
 		}
@@ -227,10 +256,11 @@ void stats_copy(struct stats *stats, uint64_t budget)
 		return;
 	for (unsigned int b = 0; b < stats->limits.workers; b++) {
 		struct sl_worker_stats *out = (struct sl_worker_stats *)stats_block(stats, b);
+		uint64_t words[STATS_WORDS];
+		const bool balanced = stats_read(stats, b, words);
 
-		for (unsigned int i = 0; i < STATS_WORDS; i++)
-			stats_store((uint64_t *)out + i,
-				    ((const uint64_t *)&stats->base[b])[i] + stats_private_word(stats, b, i));
+		for (unsigned int i = 0; balanced && i < STATS_WORDS; i++)
+			stats_store((uint64_t *)out + i, ((const uint64_t *)&stats->base[b])[i] + words[i]);
 		if (b < stats->workers)
 			stats_copy_state(stats, b, out);
 		else

@@ -193,10 +193,13 @@ static inline void worker_send(struct worker *worker, struct worker_burst *burst
 	burst->freed_count = 0;
 }
 
-static inline void worker_count(struct sl_env *env, struct worker_burst *burst)
+static inline void worker_count(struct worker *worker, struct sl_env *env, struct worker_burst *burst)
 {
 	struct sl_worker_stats *stats = env->stats;
+	const uint64_t counted = atomic_load_explicit(&worker->counted, memory_order_relaxed);
 
+	atomic_store_explicit(&worker->counted, counted + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release); /* nothing below is seen before that (pairs with stats_read) */
 	stats->rx_packets += burst->count;
 	for (uint16_t i = 0; i < burst->count; i++) {
 		struct worker_packet *packet = &burst->packet[i];
@@ -205,6 +208,8 @@ static inline void worker_count(struct sl_env *env, struct worker_burst *burst)
 		packet->pkt.frame_len = packet->received_len; /* counters are of the frames as they came */
 		sl_env_count(env, &packet->pkt, burst->verdict[i]);
 	}
+	/* release: the whole burst is counted before it is said to be (pairs with stats_read) */
+	atomic_store_explicit(&worker->counted, counted + 2, memory_order_release);
 }
 
 /* Points the env at what is published now. */
@@ -238,7 +243,7 @@ static inline unsigned int worker_poll(struct worker *worker, struct sl_env *env
 		worker_decide(env, burst);
 		worker_write(env, ports, burst);
 		worker_send(worker, burst);
-		worker_count(env, burst);
+		worker_count(worker, env, burst);
 	}
 	return found;
 }

@@ -47,6 +47,7 @@ struct worker {
 	unsigned int index;
 	/* worker: wo, manager: ro (relaxed; may lag one burst) */
 	alignas(64) struct sl_worker_stats stats; /* missed, no_mbuf, cpu and state 3 are the manager's to fill in */
+	_Atomic uint64_t counted; /* odd: a burst is being counted, `stats` does not balance */
 };
 
 /* The lcore's function; `arg` is a struct worker. Returns 0 once told to stop. */

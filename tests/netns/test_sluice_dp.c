@@ -242,6 +242,15 @@ static void counters_go_on_over_restarts_of_either_side(void **state)
 	assert_int_equal(dp_process_end(&lab.dp, SIGKILL), 128 + SIGKILL);
 	before = feeder_received(lab.feeder);
 	assert_true(before > 0);
+	/* killed while it counted: what was written down is of one moment */
+	for (int i = 0; i < 4; i++) {
+		dp_process_start(&lab.dp, lab.runtime, "again", NULL);
+		for (int k = 0; k < 100 && feeder_received(lab.feeder) <= before; k++)
+			feeder_pump(lab.feeder, 0, 20);
+		assert_int_equal(dp_process_end(&lab.dp, SIGKILL), 128 + SIGKILL);
+		assert_true(feeder_received(lab.feeder) > before);
+		before = feeder_received(lab.feeder);
+	}
 	dp_process_start(&lab.dp, lab.runtime, "second", NULL);
 	assert_true(feeder_pump(lab.feeder, 0, 100) || feeder_hellos(lab.feeder) >= 1);
 	for (int i = 0; i < 100 && feeder_received(lab.feeder) <= before; i++)
