@@ -55,19 +55,50 @@ static void tell_model_known(struct daemon *d)
 			tell_model_of(d, i);
 }
 
+/* Whose probe it is, for people: the first backend, and how many more it speaks for. */
+struct users {
+	const char *pool, *backend;
+	size_t more;
+};
+
+static struct users users_of(const struct daemon *d, const struct health_probe *probe, const struct sl_addr *address)
+{
+	struct users users = { NULL, NULL, 0 };
+	size_t count = 0;
+
+	for (size_t i = daemon_first_probe(d, address); i < d->probe_count; i++) {
+		const struct model_backend *backend = NULL;
+		const struct model_pool *pool = NULL;
+
+		if (!sl_addr_equal(&d->probes[i].address, address))
+			break;
+		if (d->targets[i].probe != probe)
+			continue;
+		count += model_probe_users(d->model, &d->probes[i], &pool, &backend);
+		if (!backend || users.backend)
+			continue;
+		users.pool = pool->conf->name;
+		users.backend = backend->conf->name;
+	}
+	users.more = count > 0 ? count - 1 : 0;
+	return users;
+}
+
 static void on_change(void *ctx, const struct health_probe *probe)
 {
 	struct daemon *d = ctx;
 	struct health_view view;
+	struct users users;
 
 	health_view(probe, &view);
 	tell_model(d, probe);
-	if (view.status == BACKEND_UP)
-		log_info(&d->log, "backend is up", LOG_ADDR("address", &view.address), LOG_U64("port", view.port),
-			 LOG_STR("check", view.check), LOG_STR("result", view.reason));
-	else
-		log_warning(&d->log, "backend is down", LOG_ADDR("address", &view.address),
-			    LOG_U64("port", view.port), LOG_STR("check", view.check), LOG_STR("result", view.reason));
+	users = users_of(d, probe, &view.address);
+	log_write(&d->log, view.status == BACKEND_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+		  view.status == BACKEND_UP ? "backend is up" : "backend is down",
+		  SL_LOG_FIELDS(LOG_STR("pool", users.pool), LOG_STR("backend", users.backend),
+				LOG_U64("more_backends", users.more), LOG_ADDR("address", &view.address),
+				LOG_U64("port", view.port), LOG_STR("check", view.check),
+				LOG_STR("result", view.reason)));
 	d->state_dirty = true;
 	daemon_publish(d);
 }
@@ -84,9 +115,12 @@ static void on_problem(void *ctx, const struct health_probe *probe)
 {
 	struct daemon *d = ctx;
 	struct health_view view;
+	struct users users;
 
 	health_view(probe, &view);
-	log_error(&d->log, "probe cannot leave this machine; the backend keeps its state",
+	users = users_of(d, probe, &view.address);
+	log_error(&d->log, "probe cannot leave this machine; the backend keeps its state", LOG_STR("pool", users.pool),
+		  LOG_STR("backend", users.backend), LOG_U64("more_backends", users.more),
 		  LOG_ADDR("address", &view.address), LOG_STR("check", view.check), LOG_STR("cause", view.reason));
 }
 

@@ -135,6 +135,9 @@ struct shm_capacity model_capacity(const struct model *model);
 size_t model_probes(const struct model *model, struct model_probe **ret_probes);
 /* Distinct backend addresses, the same way. */
 size_t model_addresses(const struct model *model, struct sl_addr **ret_addresses);
+/* How many backends this probe speaks for, and the first of them with its pool; these stay as they are when none is. */
+size_t model_probe_users(const struct model *model, const struct model_probe *probe, const struct model_pool **ret_pool,
+			 const struct model_backend **ret_backend);
 
 /* What is configured, as facts, sorted by their key; malloc'ed, the caller frees. Return the count. */
 size_t model_listeners(const struct model *model, struct sl_listener **ret_listeners);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model_index.h"
+
 #include "sluice/core/hash.h"
 
 bool model_pool_known(const struct model_pool *pool)
@@ -89,6 +91,25 @@ size_t model_probes(const struct model *model, struct model_probe **ret_probes)
 		if (i == 0 || compare_probes(&probes[distinct - 1], &probes[i]) != 0)
 			probes[distinct++] = probes[i];
 	return distinct;
+}
+
+size_t model_probe_users(const struct model *model, const struct model_probe *probe, const struct model_pool **ret_pool,
+			 const struct model_backend **ret_backend)
+{
+	struct model_index_iter iter;
+	struct model_backend *backend;
+	size_t users = 0;
+
+	model_index_start(model->index, &probe->address, &iter);
+	while ((backend = model_index_next(&iter)) != NULL) {
+		const struct model_pool *pool = &model->pools[iter.pool];
+
+		if (pool->conf->check != probe->check || pool->conf->check_port != probe->port || users++ > 0)
+			continue;
+		*ret_pool = pool;
+		*ret_backend = backend;
+	}
+	return users;
 }
 
 static int compare_addresses(const void *a, const void *b)

@@ -198,6 +198,50 @@ static void a_reload_changes_the_format_of_the_log(void **state)
 	assert_int_equal(f->daemon->log.format, LOG_FORMAT_JSON);
 }
 
+/* What `f->daemon` logs from now on; the file has no name and goes with the caller. */
+static FILE *catch_log(struct fixture *f)
+{
+	FILE *file = tmpfile();
+
+	assert_non_null(file);
+	f->daemon->log.fd = fileno(file);
+	f->daemon->log.level = LOG_LEVEL_INFO;
+	return file;
+}
+
+/* The first line with that text, or an empty one. */
+static const char *logged(FILE *file, const char *text, char line[1024])
+{
+	rewind(file);
+	while (fgets(line, 1024, file))
+		if (strstr(line, text))
+			return line;
+	return "";
+}
+
+/* The address is this machine's and nobody listens: refused at once. One probe for two pools. */
+static void a_backend_that_goes_down_is_named_with_its_pool(void **state)
+{
+	struct fixture *f = *state;
+	char line[1024];
+	FILE *file;
+
+	write_config(f, "checks: {connect: {type: tcp, port: 8080}}\n"
+			"pools:\n"
+			"  - {name: www, check: connect, backends: [{address: 192.0.2.1, name: web1}, 192.0.2.22]}\n"
+			"  - {name: static, check: connect, backends: [192.0.2.1]}\n"
+			"services:\n"
+			"  - {name: a, listen: \"tcp 192.0.2.10:80\", mode: l2, pool: www}\n"
+			"  - {name: b, listen: \"tcp 192.0.2.10:81\", mode: l2, pool: static}\n");
+	start(f);
+	file = catch_log(f);
+	run_until_published(f);
+	assert_non_null(strstr(logged(file, "address=192.0.2.1 ", line),
+			       "warning \"backend is down\" pool=www backend=web1 more_backends=1 address=192.0.2.1 port=8080 "));
+	f->daemon->log.fd = STDERR_FILENO;
+	fclose(file);
+}
+
 static bool is_attached(void *ctx)
 {
 	return ((struct daemon *)ctx)->attached;
@@ -313,6 +357,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_state_that_is_slow_to_write_is_written_less_often, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_refused_for_its_key_says_why, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_changes_the_format_of_the_log, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_backend_that_goes_down_is_named_with_its_pool, setup, teardown),
 		cmocka_unit_test_setup_teardown(generations_go_on_from_what_the_data_plane_forwards_by, setup, teardown),
 		cmocka_unit_test_setup_teardown(ports_are_counted_as_the_running_data_plane_does_until_it_restarts, setup,
 						teardown),
