@@ -255,6 +255,7 @@ static void wrong_use_is_refused_in_one_line(void **state)
 		assert_int_equal(ctl(live, lines[i][0], lines[i][1], lines[i][2], NULL), 1);
 		assert_string_equal(live->out, "");
 		assert_ptr_equal(strchr(live->err, '\n'), live->err + strlen(live->err) - 1);
+		assert_int_equal(strncmp(live->err, "sluicectl: ", 11), 0);
 	}
 }
 
@@ -269,6 +270,8 @@ static void a_command_of_two_words_says_which_second_words_there_are(void **stat
 	assert_non_null(strstr(live->err, "show what? it takes: services, "));
 	assert_int_equal(ctl(live, "key", "old", NULL), 1);
 	assert_non_null(strstr(live->err, "key does not take 'old'; it takes: new\n"));
+	assert_int_equal(ctl(live, "drain", "web1", "--why", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: a value is missing after '--why'; see sluicectl --help\n");
 }
 
 static void a_sluiced_that_is_not_there_is_not_reached(void **state)

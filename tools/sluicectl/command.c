@@ -16,7 +16,7 @@ static const struct ctl_command commands[] = {
 	 0, 0, ctl_show_verdicts},
 	{{"show", "workers"}, "", "the cores that forward", 0, 0, 0, ctl_show_workers},
 	{{"show", "datapath"}, "", "sluice-dp, generations, fingerprints of key and tables", 0, 0, 0, ctl_show_datapath},
-	{{"drain", NULL}, "BACKEND [--pool POOL] [--why TEXT]", "no new connections to this backend; old ones stay",
+	{{"drain", NULL}, "BACKEND [--pool POOL] [--why TEXT]", "nothing more to this backend; its share goes to the others",
 	 CTL_OPTION_POOL | CTL_OPTION_WHY, 1, 1, ctl_drain},
 	{{"ready", NULL}, "BACKEND [--pool POOL] [--why TEXT]", "the end of a drain",
 	 CTL_OPTION_POOL | CTL_OPTION_WHY, 1, 1, ctl_ready},

@@ -23,12 +23,20 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-/* Returns 0, or -1 when getopt has said what is wrong. Options may stand before or after the command. */
+static enum ctl_exit wrong_use(const char *what, const char *which)
+{
+	fprintf(stderr, "sluicectl: %s%s%s%s; see sluicectl --help\n", what, which != NULL ? " '" : "",
+		which != NULL ? which : "", which != NULL ? "'" : "");
+	return CTL_REFUSED;
+}
+
+/* Returns 0, or -1 when it has said what is wrong. Options may stand before or after the command. */
 static int options_parse(int argc, char **argv, struct ctl_options *options)
 {
 	int code;
 
-	while ((code = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+	opterr = 0; /* the words are ours */
+	while ((code = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
 		switch (code) {
 		case OPTION_INSTANCE: options->instance = optarg; break;
 		case OPTION_RUNTIME_DIR: options->runtime_dir = optarg; break;
@@ -39,7 +47,8 @@ static int options_parse(int argc, char **argv, struct ctl_options *options)
 		case 'h':
 		case OPTION_HELP: options->help = true; break;
 		case OPTION_VERSION: options->version = true; break;
-		default: return -1;
+		case ':': wrong_use("a value is missing after", argv[optind - 1]); return -1;
+		default: wrong_use("no such option", argv[optind - 1]); return -1;
 		}
 	}
 	return 0;
@@ -55,13 +64,6 @@ static const char *option_too_many(const struct ctl_options *options, unsigned i
 	if (options->moving && (taken & CTL_OPTION_MOVING) == 0)
 		return "--moving";
 	return NULL;
-}
-
-static enum ctl_exit wrong_use(const char *what, const char *which)
-{
-	fprintf(stderr, "sluicectl: %s%s%s%s; see sluicectl --help\n", what, which != NULL ? " '" : "",
-		which != NULL ? which : "", which != NULL ? "'" : "");
-	return CTL_REFUSED;
 }
 
 /* "show nothing": the first word is right, so say what may follow it. */
