@@ -163,9 +163,10 @@ def control_plane_dies(script, lab, before):
     begin = time.monotonic()
     lab.balancer.start_sluiced()
     wait_for(lambda: lab.balancer.ctl("status", check=False).returncode == 0, 15, "sluicectl status")
+    back = time.monotonic() - begin
     script.demand(all_answered(script, lab.clients.fetch(REQUESTS)) == before, "connections moved")
     script.demand(held.ask() == held.first, "open connections broke")
-    script.held(f"back after {time.monotonic() - begin:.1f} s, nothing moved")
+    script.held(f"back after {back:.1f} s, nothing moved")
     return held
 
 
@@ -207,7 +208,7 @@ The lab stays. Play with it (as root):
   {lab.program("sluicectl")} --instance {lab.name} show backends
   {lab.program("sluicectl")} --instance {lab.name} drain be1
   logs and configuration: {lab.folder}
-Remove it: tools/lab/clean {lab.name}""")
+Remove it: {ROOT}/tools/lab/clean {lab.name}""")
 
 
 def main():
@@ -237,6 +238,9 @@ def main():
         print(f"{paint('✗', 31)} does not hold: {problem}\n      logs: {os.path.join(BUILD, 'demo-logs')}",
               flush=True)
         return 1
+    except SystemExit as left:               # a signal while there was a lab
+        print(f"\nstopped by {signal.Signals(left.code - 128).name}; the lab is removed, {BUILD} stays", flush=True)
+        raise
     except KeyboardInterrupt:                # before there is a lab, which has its own way out
         print("\nstopped", flush=True)
         return 130
