@@ -215,6 +215,8 @@ static int manager_attach(struct manager *manager, struct shm *shm)
 		feed_destroy(feed);
 		return counters;
 	}
+	for (unsigned int i = 0; i < MANAGER_RETIRED_MAX; i++)
+		manager->retired[i].generation = 0; /* of the old session: nobody is told any more */
 	feed_destroy(manager->feed);
 	shm_close(manager->shm);
 	manager->feed = feed;
