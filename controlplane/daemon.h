@@ -99,6 +99,7 @@ struct daemon {
 	struct vip_address *vips;        /* NULL: VIP addresses are somebody else's business; so is the socket */
 	struct sl_addr *vip_list;        /* as last set, ascending */
 	size_t vip_count;
+	uint64_t vips_withdrawn;         /* addresses taken back since the start */
 	bool vips_told;                  /* this sluiced has said which are wanted */
 	struct dataplane_socket *socket;
 	struct api *api;

@@ -51,8 +51,9 @@ static void on_vip_appeared(void *ctx, const struct sl_addr *vip, const char *if
 
 static void on_vip_disappeared(void *ctx, const struct sl_addr *vip, const char *ifname)
 {
-	const struct daemon *d = ctx;
+	struct daemon *d = ctx;
 
+	d->vips_withdrawn++;
 	log_warning(&d->log, "VIP is withdrawn", LOG_ADDR("vip", vip), LOG_STR("interface", ifname));
 }
 
@@ -83,10 +84,39 @@ static const char *lost_word(enum dataplane_lost why)
 	return "?";
 }
 
+/* What is missing before a sluice-dp may hold the VIP device. */
+static const char *awaited_word(const struct daemon *d)
+{
+	if (!d->published)
+		return health_pending(d->health) > 0 ? "the first results of probes" : "the MACs of healthy backends";
+	return d->applied == d->model->generation ? "sluice-dp to take the device"
+						  : "sluice-dp to apply the first generation";
+}
+
+/* Nobody held the device when this sluiced started: a first boot, unless addresses of before were still there. */
+static void on_absent(struct daemon *d)
+{
+	const uint64_t before = d->vips_withdrawn;
+
+	vip_address_held(d->vips, false);
+	if (d->vips_withdrawn > before)
+		log_warning(&d->log, "nobody holds the VIP device: VIPs are withdrawn",
+			    LOG_STR("cause", lost_word(DATAPLANE_LOST_ABSENT)));
+	else if (daemon_data_pid(d) == 0)
+		log_warning(&d->log, "no VIP is up yet", LOG_STR("waits_for", "a sluice-dp that holds the VIP device"));
+	else
+		log_info(&d->log, "no VIP is up yet", LOG_STR("waits_for", awaited_word(d)),
+			 LOG_U64("probes", health_pending(d->health)));
+}
+
 static void on_lost(void *ctx, enum dataplane_lost why)
 {
 	struct daemon *d = ctx;
 
+	if (why == DATAPLANE_LOST_ABSENT) {
+		on_absent(d);
+		return;
+	}
 	log_warning(&d->log, "nobody holds the VIP device: VIPs are withdrawn", LOG_STR("cause", lost_word(why)));
 	vip_address_held(d->vips, false);
 }

@@ -275,6 +275,35 @@ static void generations_go_on_from_what_the_data_plane_forwards_by(void **state)
 	assert_true(netns_wait(&f->daemon->loop, is_past_500, f->daemon, 1000));
 }
 
+static bool never(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+/* Nobody answers the probe; sluice-dp runs and can have nothing yet. Three seconds are what a start may take. */
+static void a_first_boot_says_what_the_vips_wait_for(void **state)
+{
+	struct fixture *f = *state;
+	char reterr[512], line[1024];
+	int lock = -1;
+	FILE *file = fopen(f->config, "w");
+
+	fputs("interfaces: [\"af_packet:up1\"]\nannounce: {device: vips}\n"
+	      "services: [{name: web, listen: \"tcp 192.0.2.10:80\", mode: l2, backends: [198.51.100.21],\n"
+	      "  check: {type: tcp, interval: 20s, timeout: 10s}}]\n", file);
+	fclose(file);
+	start(f);
+	file = catch_log(f);
+	assert_int_equal(sl_lock_take(f->daemon->dir_fd, SL_LOCK_DATA, &lock, reterr, sizeof(reterr)), 0);
+	netns_wait(&f->daemon->loop, never, NULL, 3300);
+	assert_string_equal(logged(file, "withdrawn", line), "");
+	assert_non_null(strstr(logged(file, "no VIP is up yet", line), "waits_for=\"the first results of probes\" probes=1"));
+	close(lock);
+	f->daemon->log.fd = STDERR_FILENO;
+	fclose(file);
+}
+
 static bool leaves_by(const struct fixture *f, uint16_t port)
 {
 	const struct model *model = f->daemon->model;
@@ -361,6 +390,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(generations_go_on_from_what_the_data_plane_forwards_by, setup, teardown),
 		cmocka_unit_test_setup_teardown(ports_are_counted_as_the_running_data_plane_does_until_it_restarts, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_first_boot_says_what_the_vips_wait_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_services_than_the_file_holds_make_a_new_file, setup, teardown),
 	};
 
