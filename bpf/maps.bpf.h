@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * The maps of the steering program. Every interface has its own xsks_map and counters (queue numbers
- * are the interface's); vips and listeners are one for all interfaces of an instance. sluiced writes
- * all of them except xsks_map, where libxdp inside sluice-dp puts its sockets.
+ * are the interface's) and mac; vips and listeners are one for all interfaces of an instance. sluiced
+ * writes all of them except xsks_map, where libxdp inside sluice-dp puts its sockets.
  */
 #ifndef BPF_MAPS_H
 #define BPF_MAPS_H
@@ -44,6 +44,13 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sl_steering_mac);
+} mac SEC(".maps");
 
 /* libxdp adds its sockets to a program that says it follows version 1 of its convention. */
 __uint(xsk_prog_version, 1) SEC("xdp_metadata");

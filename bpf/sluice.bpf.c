@@ -2,7 +2,8 @@
 /*
  * Steering: packets to a VIP go to the AF_XDP socket of the queue they came in by, all others to the
  * kernel. A VIP packet on a queue without a socket is dropped and counted, never passed: the kernel
- * would reset its connection. What becomes of a packet is the worker's business, not this file's.
+ * would reset its connection. A frame to another machine's MAC address is passed, whatever is in it: the
+ * kernel drops what a switch flooded here, and the machine that it is for gets it too. What becomes of a packet is the worker's business, not this file's.
  */
 #include "maps.bpf.h"
 
@@ -80,6 +81,19 @@ SL_INLINE int is_listener(struct sl_packet *pkt)
 	return bpf_map_lookup_elem(&listeners, &key) != SL_NULL;
 }
 
+/* True for a frame to one MAC address that is not the port's. Frames to a group are everybody's. */
+SL_INLINE int is_of_another(const struct sl_packet *pkt)
+{
+	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
+	static const __u8 unknown[6];
+	const __u32 only = 0;
+	const struct sl_steering_mac *port = bpf_map_lookup_elem(&mac, &only);
+
+	if (!eth || !port || (eth->dst[0] & 1) || sl_mac_equal(port->mac, unknown))
+		return 0;
+	return !sl_mac_equal(eth->dst, port->mac);
+}
+
 SL_INLINE int is_ours(struct xdp_md *ctx)
 {
 	struct sl_packet pkt;
@@ -94,7 +108,7 @@ SL_INLINE int is_ours(struct xdp_md *ctx)
 	if (!read_destination(&pkt, &dst))
 		return 0;
 	flags = bpf_map_lookup_elem(&vips, &dst);
-	if (!flags)
+	if (!flags || is_of_another(&pkt))
 		return 0;
 	return *flags & SL_STEERING_VIP_KERNEL ? is_listener(&pkt) : 1;
 }

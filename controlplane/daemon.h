@@ -7,7 +7,8 @@
  *   daemon_config.c   reading, comparing and taking over configurations
  *   daemon_health.c   probes → model, adoption of results from before a restart
  *   daemon_publish.c  shared-memory file, generations, what follows APPLIED
- *   daemon_network.c  ports, next hops, VIP addresses, steering
+ *   daemon_network.c  ports, next hops, VIP addresses, what is steered
+ *   daemon_steering.c on which interfaces
  *   daemon_state.c    the state file
  *   daemon_view.c     what the API shows and does
  */
@@ -23,6 +24,7 @@
 #include "config.h"
 #include "dataplane_socket.h"
 #include "health.h"
+#include "link.h"
 #include "log.h"
 #include "model.h"
 #include "neighbor.h"
@@ -42,6 +44,14 @@ enum {
 	DAEMON_STATE_MS = 100,     /* between two writes of the state file; more when they take long */
 	DAEMON_STATE_AGE_MS = 5000, /* ages matter too: believed health is younger than ten intervals */
 	DAEMON_HOPS_WAIT_MS = 2000 /* how long a first generation waits for the MACs of healthy backends */
+};
+
+/* What the steering of an AF_XDP port depends on, as last seen. */
+struct daemon_port_link {
+	int ifindex; /* 0: no such interface */
+	uint8_t mac[6];
+	uint32_t mtu;
+	bool up;
 };
 
 struct daemon {
@@ -96,6 +106,8 @@ struct daemon {
 	struct links *links;
 	struct neighbor *neighbors;
 	struct steering *steering;       /* NULL: no AF_XDP port */
+	struct link_listener on_link;
+	struct daemon_port_link port_links[SL_PORTS_MAX]; /* by interface of the configuration */
 	struct vip_address *vips;        /* NULL: VIP addresses are somebody else's business; so is the socket */
 	struct sl_addr *vip_list;        /* as last set, ascending */
 	size_t vip_count;
@@ -141,6 +153,11 @@ void daemon_network_applied(struct daemon *d); /* after APPLIED: what comes, com
 void daemon_network_stop(struct daemon *d); /* a clean stop: what the kernel holds for us goes */
 void daemon_network_destroy(struct daemon *d);
 bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip); /* the kernel answers for it */
+
+/* daemon_steering.c */
+/* Attaches the steering program to every AF_XDP port; `fatal` says whether one failure ends it. 0 or -errno. */
+int daemon_steering_attach(struct daemon *d, bool fatal);
+void daemon_steering_listen(struct daemon *d); /* to the interfaces of ports, from now on */
 
 /* daemon_state.c */
 int daemon_state_read(struct daemon *d);

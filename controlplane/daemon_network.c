@@ -228,57 +228,6 @@ void daemon_network_applied(struct daemon *d)
 		dataplane_socket_offer(d->socket);
 }
 
-static enum steering_attach_mode attach_mode(const struct config *config)
-{
-	switch (config->xdp_attach) {
-	case CONFIG_XDP_ATTACH_NATIVE_ONLY: return STEERING_NATIVE_ONLY;
-	case CONFIG_XDP_ATTACH_GENERIC: return STEERING_GENERIC;
-	case CONFIG_XDP_ATTACH_AUTO: break;
-	}
-	return STEERING_NATIVE_OR_GENERIC;
-}
-
-/* Attaches the steering program to every AF_XDP port; `fatal` says whether one failure ends it. */
-static int attach_ports(struct daemon *d, bool fatal)
-{
-	for (size_t i = 0; i < d->config->interface_count; i++) {
-		const struct config_interface *interface = &d->config->interfaces[i];
-		struct steering_port port;
-		struct error_text reterr;
-		bool private_mount;
-		int err;
-
-		if (interface->port.kind != SL_PORT_AF_XDP)
-			continue;
-		if (!d->steering) {
-			err = steering_create(d->options.bpffs, d->options.instance, &d->steering, &private_mount, &reterr);
-			if (err < 0) {
-				log_error(&d->log, "no place for XDP programs", LOG_STR("cause", reterr.text));
-				return err;
-			}
-			if (private_mount)
-				log_warning(&d->log, "bpffs is mounted for this process only: what is pinned goes with sluiced; "
-					    "mount it before sluiced starts", LOG_STR("bpffs", d->options.bpffs));
-		}
-		err = steering_attach(d->steering, interface->ifname, attach_mode(d->config), &port, &reterr);
-		if (err == -EEXIST) /* a reload: it is */
-			continue;
-		if (err < 0) {
-			log_error(&d->log, "interface cannot be steered", LOG_STR("interface", interface->ifname),
-				  LOG_STR("cause", reterr.text));
-			if (fatal)
-				return err;
-			continue;
-		}
-		if (port.generic)
-			log_warning(&d->log, "the driver has no native XDP: works, but slowly",
-				    LOG_STR("interface", interface->ifname));
-		log_info(&d->log, port.adopted ? "steering goes on" : "steering attached",
-			 LOG_STR("interface", interface->ifname), LOG_U64("program", port.program_id));
-	}
-	return 0;
-}
-
 /* The number that the running sluice-dp has for an interface; -1: it does not know it before it restarts. */
 static int port_number(const struct daemon *d, size_t i)
 {
@@ -341,7 +290,7 @@ int daemon_network_follow(struct daemon *d)
 	int err = tell_ports(d);
 
 	tell_known_paths(d);
-	attach_ports(d, false);
+	daemon_steering_attach(d, false);
 	return err;
 }
 
@@ -419,11 +368,12 @@ int daemon_network_start(struct daemon *d)
 		log_error(&d->log, "the kernel cannot be asked", LOG_STR("cause", reterr.text), LOG_ERRNO("error", err));
 		return err;
 	}
-	err = attach_ports(d, true);
+	err = daemon_steering_attach(d, true);
 	if (err < 0)
 		return err;
 	if (d->steering)
 		steering_detach_others(d->steering);
+	daemon_steering_listen(d);
 	return tell_ports(d);
 }
 

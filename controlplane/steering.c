@@ -5,6 +5,7 @@
  *   <interface>/link            keeps the program attached while no sluiced runs
  *   <interface>/xsks_map        the sockets of sluice-dp; survives an update of the program
  *   <interface>/counters
+ *   <interface>/mac             its own address, compared with the destination of frames
  * The link is pinned last: an interface with a link has its maps. bpffs allows no dot in a name, so a
  * dot is written as a colon, which no interface name can have.
  */
@@ -34,6 +35,7 @@ struct steered {
 	char ifname[IF_NAMESIZE];
 	int link_fd;
 	int counters_fd;
+	int mac_fd;
 	struct steered *next;
 };
 
@@ -54,29 +56,6 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 
 /* ---- loading ------------------------------------------------------------------------------------ */
 
-/* Makes `map` of the object use what is pinned at `path`; *ret_fd is the caller's. */
-static int use_pinned(struct bpf_map *map, const char *path, int *ret_fd, struct error_text *reterr)
-{
-	int fd, err;
-
-	fd = steering_map_open(path, map);
-	if (fd < 0)
-		return error_text_set(
-			reterr, fd, "%s: cannot open or make the BPF map: %s%s", path, strerror(-fd),
-			fd == -EPERM ? "; sluiced needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root"
-				     : "");
-	err = bpf_map__reuse_fd(map, fd);
-	if (err < 0) {
-		close(fd);
-		return error_text_set(reterr, err, "%s: cannot use the BPF map: %s", path, strerror(-err));
-	}
-	if (ret_fd)
-		*ret_fd = fd;
-	else
-		close(fd);
-	return 0;
-}
-
 static int load(struct sluice_bpf *object, const char *verifier_log, struct error_text *reterr)
 {
 	const size_t shown = 200;
@@ -95,7 +74,22 @@ static int load(struct sluice_bpf *object, const char *verifier_log, struct erro
 			      strerror(-err), len > shown ? verifier_log + len - shown : verifier_log);
 }
 
-/* Loads a program for `ifname` over the pinned maps. The caller destroys *ret_object; the counters are
+/* Tells the program of `port` the interface's MAC address as it is now. */
+static int tell_mac(const struct steered *port, struct error_text *reterr)
+{
+	struct sl_steering_mac mac;
+	const uint32_t only = 0;
+	int err = steering_link_mac(port->ifname, &mac, reterr);
+
+	if (err < 0)
+		return err;
+	err = bpf_map_update_elem(port->mac_fd, &only, &mac, BPF_ANY);
+	return err < 0 ? error_text_set(reterr, err, "%s: cannot tell the steering program the MAC address: %s",
+					port->ifname, strerror(-err))
+		       : 0;
+}
+
+/* Loads a program for `port` over the pinned maps. The caller destroys *ret_object; counters and mac are
  * port's. */
 static int load_for(const struct steering *steering, struct steered *port, struct sluice_bpf **ret_object,
 		    struct error_text *reterr)
@@ -122,11 +116,17 @@ static int load_for(const struct steering *steering, struct steered *port, struc
 		goto destroy;
 	}
 	steering_pin_path(steering->dir, port->ifname, "xsks_map", path);
-	err = use_pinned(object->maps.xsks_map, path, NULL, reterr);
+	err = steering_map_use(object->maps.xsks_map, path, NULL, reterr);
 	if (err < 0)
 		goto destroy;
 	steering_pin_path(steering->dir, port->ifname, "counters", path);
-	err = use_pinned(object->maps.counters, path, &port->counters_fd, reterr);
+	err = steering_map_use(object->maps.counters, path, &port->counters_fd, reterr);
+	if (err < 0)
+		goto destroy;
+	steering_pin_path(steering->dir, port->ifname, "mac", path);
+	err = steering_map_use(object->maps.mac, path, &port->mac_fd, reterr);
+	if (err == 0)
+		err = tell_mac(port, reterr);
 	if (err < 0)
 		goto destroy;
 	err = load(object, verifier_log, reterr);
@@ -159,6 +159,8 @@ static void close_port(struct steered *port)
 		close(port->link_fd);
 	if (port->counters_fd >= 0)
 		close(port->counters_fd);
+	if (port->mac_fd >= 0)
+		close(port->mac_fd);
 	free(port);
 }
 
@@ -233,6 +235,9 @@ int steering_attach(struct steering *steering, const char *ifname, enum steering
 
 	if (is_attached(steering, ifname)) {
 		result.adopted = true;
+		err = tell_mac(find(steering, ifname), reterr);
+		if (err < 0)
+			return err;
 		goto describe;
 	}
 	if (if_nametoindex(ifname) == 0 || strlen(ifname) >= IF_NAMESIZE)
@@ -246,6 +251,7 @@ int steering_attach(struct steering *steering, const char *ifname, enum steering
 	snprintf(port->ifname, sizeof(port->ifname), "%s", ifname);
 	port->link_fd = -1;
 	port->counters_fd = -1;
+	port->mac_fd = -1;
 	err = steer(steering, port, mode, &result.adopted, reterr);
 	if (err < 0) {
 		if (!result.adopted) /* an adopted program goes on as it was */
@@ -414,10 +420,10 @@ static int open_maps(struct steering *steering, struct error_text *reterr)
 		return error_text_set(reterr, -errno, "the steering program cannot be opened: %s",
 				      strerror(errno));
 	snprintf(path, sizeof(path), "%s/vips", steering->dir);
-	err = use_pinned(object->maps.vips, path, &steering->vips_fd, reterr);
+	err = steering_map_use(object->maps.vips, path, &steering->vips_fd, reterr);
 	if (err == 0) {
 		snprintf(path, sizeof(path), "%s/listeners", steering->dir);
-		err = use_pinned(object->maps.listeners, path, &steering->listeners_fd, reterr);
+		err = steering_map_use(object->maps.listeners, path, &steering->listeners_fd, reterr);
 	}
 	sluice_bpf__destroy(object);
 	return err;

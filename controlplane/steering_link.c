@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -94,6 +95,26 @@ int steering_link_check_mtu(const char *ifname, struct error_text *reterr)
 				     "run: ip link set dev "
 				     "%s mtu %d",
 				     ifname, request.ifr_mtu, limit, ifname, limit);
+	close(fd);
+	return err;
+}
+
+int steering_link_mac(const char *ifname, struct sl_steering_mac *ret_mac, struct error_text *reterr)
+{
+	struct ifreq request = {0};
+	int fd, err = 0;
+
+	memset(ret_mac, 0, sizeof(*ret_mac));
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return error_text_set(reterr, -errno, "%s: cannot read the MAC address: %s", ifname,
+				      strerror(errno));
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
+	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
+		err = error_text_set(reterr, -errno, "%s: cannot read the MAC address: %s", ifname,
+				     strerror(errno));
+	else if (request.ifr_hwaddr.sa_family == ARPHRD_ETHER)
+		memcpy(ret_mac->mac, request.ifr_hwaddr.sa_data, sizeof(ret_mac->mac));
 	close(fd);
 	return err;
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sluice/steering.h"
+
 #include "error_text.h"
 
 enum steering_attach_mode { STEERING_NATIVE_ONLY = 0, STEERING_NATIVE_OR_GENERIC, STEERING_GENERIC };
@@ -20,6 +22,8 @@ int steering_link_program(const char *ifname, uint32_t *ret_id, bool *ret_generi
 int steering_link_check_free(const char *ifname, struct error_text *reterr);
 /* 0, or -ERANGE when the MTU is more than one XDP buffer takes. */
 int steering_link_check_mtu(const char *ifname, struct error_text *reterr);
+/* The interface's own MAC address; all zero when it is no Ethernet. 0 or -errno. */
+int steering_link_mac(const char *ifname, struct sl_steering_mac *ret_mac, struct error_text *reterr);
 /* Attaches (STEERING_NATIVE_OR_GENERIC: generic only where needed) and pins the link. Descriptor or
  * -errno. */
 int steering_link_attach(const char *ifname, int program_fd, enum steering_attach_mode mode, const char *path,

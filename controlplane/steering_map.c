@@ -52,6 +52,28 @@ int steering_map_open(const char *path, const struct bpf_map *definition)
 	return fd;
 }
 
+int steering_map_use(struct bpf_map *map, const char *path, int *ret_fd, struct error_text *reterr)
+{
+	int fd, err;
+
+	fd = steering_map_open(path, map);
+	if (fd < 0)
+		return error_text_set(
+			reterr, fd, "%s: cannot open or make the BPF map: %s%s", path, strerror(-fd),
+			fd == -EPERM ? "; sluiced needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root"
+				     : "");
+	err = bpf_map__reuse_fd(map, fd);
+	if (err < 0) {
+		close(fd);
+		return error_text_set(reterr, err, "%s: cannot use the BPF map: %s", path, strerror(-err));
+	}
+	if (ret_fd)
+		*ret_fd = fd;
+	else
+		close(fd);
+	return 0;
+}
+
 static int compare_keys(const void *a, const void *b, void *key_size)
 {
 	return memcmp(a, b, *(size_t *)key_size);

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "error_text.h"
+
 struct bpf_map;
 
 /*
@@ -16,6 +18,9 @@ struct bpf_map;
  * there. Returns a descriptor or -errno.
  */
 int steering_map_open(const char *path, const struct bpf_map *definition);
+/* Makes `map` of an object that is not loaded yet use what is pinned at `path`, as above. *ret_fd (NULL: not
+ * wanted) is the caller's. 0 or -errno. */
+int steering_map_use(struct bpf_map *map, const char *path, int *ret_fd, struct error_text *reterr);
 /* Removes every key of the map that is not among `count` keys of `key_size` bytes. Sorts `keys`. 0 or -errno.
  */
 int steering_map_keep(int fd, void *keys, size_t key_size, size_t count);

@@ -23,7 +23,7 @@ void steering_pin_path(const char *dir, const char *ifname, const char *object, 
 /* Removes the pins of one interface, link first, so that what detaches the program comes before its maps. */
 void steering_pin_remove(const char *dir, const char *ifname)
 {
-	static const char *const objects[] = {"link", "xsks_map", "counters"};
+	static const char *const objects[] = {"link", "xsks_map", "counters", "mac"};
 	char path[PATH_MAX];
 	size_t i;
 

@@ -22,6 +22,12 @@ struct sl_steering_listener {
 	__u8 zero[5];
 };
 
+/* The one value of the map `mac`: the interface's own address. All zero: not known, nothing is compared. */
+struct sl_steering_mac {
+	__u8 mac[6] SL_ALIGNED(8);
+	__u8 zero[2];
+};
+
 /* Positions in the per-CPU map `counters`. Append-only. */
 enum sl_steering_counter {
 	SL_STEERING_REDIRECTED = 0,    /* given to the queue's AF_XDP socket */
@@ -35,5 +41,6 @@ enum {
 };
 
 _Static_assert(sizeof(struct sl_steering_listener) == 24, "map keys are compared as bytes: no holes");
+_Static_assert(sizeof(struct sl_steering_mac) == 8, "the size of the map's value");
 
 #endif

@@ -11,8 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <net/if.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <cmocka.h>
 
 #include "netns.h"
@@ -376,6 +379,84 @@ static void more_services_than_the_file_holds_make_a_new_file(void **state)
 	assert_false(f->daemon->publish_failed);
 }
 
+static bool steering_knows(const uint8_t mac[6])
+{
+	const int fd = bpf_obj_get("/sys/fs/bpf/sluice/test/x0/mac");
+	struct sl_steering_mac known = { .mac = { 0 } };
+	const uint32_t only = 0;
+	bool same = fd >= 0 && bpf_map_lookup_elem(fd, &only, &known) == 0;
+
+	same = same && memcmp(known.mac, mac, 6) == 0;
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+static bool has_first_mac(void *ctx)
+{
+	(void)ctx;
+	return steering_knows((const uint8_t[]){ 2, 0, 0, 0, 0, 1 });
+}
+
+static bool has_second_mac(void *ctx)
+{
+	(void)ctx;
+	return steering_knows((const uint8_t[]){ 2, 0, 0, 0, 0, 2 });
+}
+
+static bool is_steered(void *ctx)
+{
+	const int ifindex = (int)if_nametoindex("x0");
+	uint32_t id = 0;
+
+	(void)ctx;
+	return ifindex != 0 && bpf_xdp_query_id(ifindex, 0, &id) == 0 && id != 0;
+}
+
+static const char steered_service[] = "xdp: {on-stop: detach}\n"
+				      "services: [{name: web, listen: tcp 192.0.2.10:80, mode: l2, backends: [192.0.2.21]}]\n";
+
+static void steering_follows_the_interface(void **state)
+{
+	struct fixture *f = *state;
+
+	netns_run("ip link add x0 address 02:00:00:00:00:01 type veth peer name x1 && ip link set x0 up && ip link set x1 up");
+	write_interfaces(f, "\"af_xdp:x0\"", steered_service);
+	start(f);
+	run_until_published(f);
+	assert_true(is_steered(NULL));
+	assert_true(has_first_mac(NULL));
+	netns_run("ip link set x0 address 02:00:00:00:00:02");
+	assert_true(netns_wait(&f->daemon->loop, has_second_mac, f->daemon, 1000));
+	/* made anew; while it is gone, nothing but a line in the log happens */
+	netns_run("ip link del x0");
+	netns_wait(&f->daemon->loop, has_first_mac, f->daemon, 100);
+	netns_run("ip link add x0 address 02:00:00:00:00:01 type veth peer name x1 && ip link set x0 up && ip link set x1 up");
+	assert_true(netns_wait(&f->daemon->loop, is_steered, f->daemon, 1000));
+	assert_true(has_first_mac(NULL));
+	daemon_network_stop(f->daemon);
+	assert_false(is_steered(NULL));
+	netns_run("ip link del x0");
+}
+
+/* What the kernel refuses at first is tried again when the interface is another way. */
+static void what_could_not_be_steered_is_tried_again_when_it_changes(void **state)
+{
+	struct fixture *f = *state;
+	char reterr[512];
+
+	start(f);
+	run_until_published(f);
+	netns_run("ip link add x0 mtu 9000 type veth peer name x1 mtu 9000 && ip link set x0 up && ip link set x1 up");
+	write_interfaces(f, "\"af_xdp:x0\"", steered_service);
+	assert_int_equal(daemon_reload(f->daemon, reterr, sizeof(reterr)), 0);
+	assert_false(is_steered(NULL));
+	netns_run("ip link set x1 mtu 1500 && ip link set x0 mtu 1500");
+	assert_true(netns_wait(&f->daemon->loop, is_steered, f->daemon, 1000));
+	daemon_network_stop(f->daemon);
+	netns_run("ip link del x0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +473,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_first_boot_says_what_the_vips_wait_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_services_than_the_file_holds_make_a_new_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(steering_follows_the_interface, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_could_not_be_steered_is_tried_again_when_it_changes, setup, teardown),
 	};
 
 	netns_enter();

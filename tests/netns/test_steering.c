@@ -28,34 +28,12 @@
 #include "controlplane/steering.h"
 
 #include "netns.h"
+#include "steering_packet.h"
 
 #define BPFFS    "/sys/fs/bpf"
 #define INSTANCE "test.1"
 
-static struct sl_addr address(const char *text)
-{
-	struct sl_addr addr;
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return sl_addr_from_v4(v4.s_addr);
-	assert_int_equal(inet_pton(AF_INET6, text, addr.b), 1);
-	return addr;
-}
-
 /* ---- frames ------------------------------------------------------------------------------------- */
-
-struct packet_case {
-	const char *name;
-	const char *dst;
-	unsigned int vlan_tags;
-	uint16_t ethertype; /* 0: that of dst */
-	uint8_t proto;
-	uint16_t dport;
-	uint8_t icmp_type;
-	size_t cut; /* bytes that are left; 0: all */
-	int action; /* without a socket on the queue */
-};
 
 /* clang-format off */
 static const struct packet_case cases[] = {
@@ -90,89 +68,30 @@ static const struct packet_case cases[] = {
 	{ "kernel VIP, nonsense behind the IP header", "192.0.2.20", .proto = IPPROTO_TCP, .cut = 36, .action = XDP_PASS },
 	{ "kernel VIP, another protocol", "2001:db8::20", .proto = IPPROTO_TCP, .dport = 999, .action = XDP_PASS },
 	{ "kernel VIP, solicitation", "2001:db8::20", .proto = IPPROTO_ICMPV6, .icmp_type = 135, .action = XDP_PASS },
+	{ "broadcast frame to a VIP", "192.0.2.10", 0, PACKET_TO_ALL, .proto = IPPROTO_TCP, .dport = 80, .action = XDP_DROP },
+	{ "multicast frame to a VIP", "2001:db8::10", 0, PACKET_TO_GROUP, .proto = IPPROTO_UDP, .action = XDP_DROP },
+	{ "another machine's frame", "192.0.2.10", 0, PACKET_TO_NEXT, .proto = IPPROTO_TCP, .action = XDP_PASS },
+	{ "another machine's, with a tag", "2001:db8::10", 1, PACKET_TO_ANOTHER, .proto = IPPROTO_TCP, .action = XDP_PASS },
+	{ "another machine's echo", "192.0.2.10", 0, PACKET_TO_NEXT, .proto = IPPROTO_ICMP, .icmp_type = 8, .action = XDP_PASS },
+	{ "kernel VIP, another machine's frame", "2001:db8::20", 0, PACKET_TO_NEXT, .proto = IPPROTO_UDP, .action = XDP_PASS },
 };
 /* clang-format on */
-
-/* Returns the frame's length. */
-static size_t make_frame(const struct packet_case *test, uint8_t frame[static 128])
-{
-	const struct sl_addr dst = address(test->dst);
-	const int v4 = sl_addr_is_v4(&dst);
-	const uint16_t type = test->ethertype ? test->ethertype : v4 ? 0x0800 : 0x86dd;
-	uint8_t *p = frame + 12, *l4;
-	uint16_t sum = 0;
-	unsigned int i;
-
-	memset(frame, 0, 128);
-	memset(frame, 2, 12);
-	for (i = 0; i < test->vlan_tags; i++, p += 4) {
-		p[0] = 0x81;
-		p[3] = 7;
-	}
-	*p++ = (uint8_t)(type >> 8);
-	*p++ = (uint8_t)type;
-	if (v4) {
-		p[0] = 0x45;
-		p[3] = 40;
-		p[8] = 64;
-		p[9] = test->proto;
-		memcpy(p + 12, (uint8_t[]){198, 51, 100, 1}, 4);
-		memcpy(p + 16, dst.b + 12, 4);
-		for (i = 0; i < 20; i += 2)
-			sum = (uint16_t)((sum + (p[i] << 8 | p[i + 1])) % 0xffff);
-		sum = (uint16_t)~sum;
-		p[10] = (uint8_t)(sum >> 8);
-		p[11] = (uint8_t)sum;
-		l4 = p + 20;
-	} else {
-		p[0] = 0x60;
-		p[5] = 20;
-		p[6] = test->proto;
-		p[7] = 64;
-		p[8] = 0x20;
-		memcpy(p + 24, dst.b, 16);
-		l4 = p + 40;
-	}
-	l4[2] = (uint8_t)(test->dport >> 8);
-	l4[3] = (uint8_t)test->dport;
-	l4[12] = 0x50;
-	if (test->proto == IPPROTO_UDP)
-		l4[5] = 20;
-	if (test->proto == IPPROTO_ICMP || test->proto == IPPROTO_ICMPV6)
-		l4[0] = test->icmp_type;
-	return test->cut ? test->cut : (size_t)(l4 + 20 - frame);
-}
-
-/* What the program attached to `ifname` does with the frame. */
-static int action_of(const char *ifname, const struct packet_case *test)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	uint8_t frame[128];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .repeat = 1);
-	int fd;
-
-	opts.data_size_in = (uint32_t)make_frame(test, frame);
-	assert_int_equal(bpf_xdp_query((int)if_nametoindex(ifname), 0, &query), 0);
-	fd = bpf_prog_get_fd_by_id(query.prog_id);
-	assert_true(fd >= 0);
-	assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0);
-	close(fd);
-	return (int)opts.retval;
-}
+static const struct packet_case for_another = {"another machine's", "192.0.2.10", 0, PACKET_TO_NEXT,
+					       .proto = IPPROTO_TCP, .dport = 80};
 
 /* ---- fixture ------------------------------------------------------------------------------------ */
 
 static void add_vips(struct steering *steering)
 {
 	const struct sl_vip vips[] = {
-		{.addr = address("192.0.2.10")},
-		{.addr = address("2001:db8::10"), .otherwise = SL_OTHERWISE_REJECT},
-		{.addr = address("192.0.2.20"), .otherwise = SL_OTHERWISE_KERNEL},
-		{.addr = address("2001:db8::20"), .otherwise = SL_OTHERWISE_KERNEL},
+		{.addr = packet_address("192.0.2.10")},
+		{.addr = packet_address("2001:db8::10"), .otherwise = SL_OTHERWISE_REJECT},
+		{.addr = packet_address("192.0.2.20"), .otherwise = SL_OTHERWISE_KERNEL},
+		{.addr = packet_address("2001:db8::20"), .otherwise = SL_OTHERWISE_KERNEL},
 	};
 	const struct sl_listener listeners[] = {
-		{.addr = address("192.0.2.20"), .port = htons(80), .proto = IPPROTO_TCP, .service = 7},
-		{.addr = address("2001:db8::20"), .port = 0, .proto = IPPROTO_UDP, .service = 8},
+		{.addr = packet_address("192.0.2.20"), .port = htons(80), .proto = IPPROTO_TCP, .service = 7},
+		{.addr = packet_address("2001:db8::20"), .port = 0, .proto = IPPROTO_UDP, .service = 8},
 	};
 
 	assert_int_equal(steering_vips_keep(steering, vips, 4), 0);
@@ -234,7 +153,7 @@ static void each_packet_goes_where_the_table_says(void **state)
 	attach(steering, "v0");
 	add_vips(steering);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (action_of("v0", &cases[i]) != cases[i].action)
+		if (packet_action("v0", &cases[i]) != cases[i].action)
 			fail_msg("%s: action is not %d", cases[i].name, cases[i].action);
 		dropped += cases[i].action == XDP_DROP;
 		passed += cases[i].action == XDP_PASS;
@@ -248,18 +167,18 @@ static void each_packet_goes_where_the_table_says(void **state)
 
 static void a_vip_that_is_no_longer_listed_is_the_kernels(void **state)
 {
-	const struct sl_vip left = {.addr = address("2001:db8::10")};
+	const struct sl_vip left = {.addr = packet_address("2001:db8::10")};
 	struct steering *steering = create();
 
 	(void)state;
 	attach(steering, "v0");
 	add_vips(steering);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
 	assert_int_equal(steering_vips_keep(steering, &left, 1), 0);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_PASS);
-	assert_int_equal(action_of("v0", &cases[6]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_PASS);
+	assert_int_equal(packet_action("v0", &cases[6]), XDP_DROP);
 	assert_int_equal(steering_vips_keep(steering, NULL, 0), 0);
-	assert_int_equal(action_of("v0", &cases[6]), XDP_PASS);
+	assert_int_equal(packet_action("v0", &cases[6]), XDP_PASS);
 	steering_destroy(steering);
 }
 
@@ -280,22 +199,22 @@ static void a_restart_adopts_what_a_crash_left(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
 
 	steering = create();
-	assert_int_equal(action_of("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
 	port = attach(steering, "v0");
 	assert_true(port.adopted);
 	assert_false(port.generic);
-	assert_int_equal(action_of("v0", &cases[0]),
+	assert_int_equal(packet_action("v0", &cases[0]),
 			 XDP_DROP); /* VIPs are still there before anybody says so */
 	add_vips(steering);
 
-	assert_int_equal(action_of("w.100", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("w.100", &cases[0]), XDP_DROP);
 	steering_detach_others(steering); /* w.100 is not configured any more */
 	assert_int_equal(bpf_xdp_query_id((int)if_nametoindex("w.100"), 0, &port.program_id), 0);
 	assert_int_equal(port.program_id, 0);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
 	steering_destroy(steering);
 }
 
@@ -326,7 +245,7 @@ static void an_interface_made_anew_is_attached_anew(void **state)
 	steering = create();
 	assert_false(attach(steering, "v0").adopted);
 	add_vips(steering);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
 	steering_destroy(steering);
 }
 
@@ -343,7 +262,68 @@ static void attaching_again_follows_the_interface(void **state)
 	netns_run("ip link del v0; ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 "
 		  "up");
 	assert_false(attach(steering, "v0").adopted);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
+	steering_destroy(steering);
+}
+
+/* The frames' MAC addresses are the interface's at each time. */
+static void a_changed_mac_is_followed(void **state)
+{
+	struct steering *steering = create();
+	uint64_t before[SL_STEERING_COUNTER_COUNT], after[SL_STEERING_COUNTER_COUNT];
+
+	(void)state;
+	netns_run("ip link set v0 address 02:00:00:00:00:10");
+	attach(steering, "v0");
+	add_vips(steering);
+	assert_int_equal(steering_counters(steering, "v0", before), 0);
+	assert_int_equal(packet_action("v0", &for_another), XDP_PASS);
+	assert_int_equal(steering_counters(steering, "v0", after), 0);
+	assert_true(after[SL_STEERING_PASSED] > before[SL_STEERING_PASSED]);
+	assert_int_equal(after[SL_STEERING_DROPPED_NO_SOCKET], before[SL_STEERING_DROPPED_NO_SOCKET]);
+	netns_run("ip link set v0 address 02:00:00:00:00:11"); /* what for_another had */
+	assert_true(attach(steering, "v0").adopted);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &for_another), XDP_PASS); /* to 10 now */
+	steering_destroy(steering);
+
+	netns_run("ip link set v0 address 02:00:00:00:00:12"); /* while no sluiced runs */
+	steering = create();
+	assert_true(attach(steering, "v0").adopted);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &for_another), XDP_PASS);
+	steering_destroy(steering);
+}
+
+static void pins_without_a_mac_are_adopted_and_get_one(void **state)
+{
+	struct steering *steering = create();
+
+	(void)state;
+	attach(steering, "v0");
+	add_vips(steering);
+	steering_destroy(steering);
+	assert_int_equal(unlink(BPFFS "/sluice/test:1/v0/mac"), 0); /* as an older sluiced would have left them */
+	steering = create();
+	assert_true(attach(steering, "v0").adopted);
+	assert_int_equal(access(BPFFS "/sluice/test:1/v0/mac", F_OK), 0);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &for_another), XDP_PASS);
+	steering_destroy(steering);
+}
+
+static void an_interface_without_a_mac_takes_every_frame(void **state)
+{
+	struct steering *steering = create();
+	struct error_text error;
+
+	(void)state;
+	netns_run("ip link set lo mtu 1500");
+	assert_int_equal(steering_attach(steering, "lo", STEERING_GENERIC, NULL, &error), 0);
+	add_vips(steering);
+	assert_int_equal(packet_action("lo", &for_another), XDP_DROP);
+	assert_int_equal(steering_detach(steering, "lo"), 0);
+	netns_run("ip link set lo mtu 65536");
 	steering_destroy(steering);
 }
 
@@ -436,18 +416,18 @@ static void libxdp_adds_its_socket_to_our_program(void **state)
 
 	assert_int_equal(bpf_xdp_query_id((int)if_nametoindex("v0"), 0, &id), 0);
 	assert_int_equal(id, port.program_id);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_REDIRECT);
-	assert_int_equal(action_of("v0", &cases[5]), XDP_PASS);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_REDIRECT);
+	assert_int_equal(packet_action("v0", &cases[5]), XDP_PASS);
 
 	steering_destroy(steering); /* sluiced restarts: the socket stays where it is */
 	steering = create();
 	assert_true(attach(steering, "v0").adopted);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_REDIRECT);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_REDIRECT);
 
 	xsk_socket__delete(xsk); /* sluice-dp goes: dropped, and the program stays */
 	xsk_umem__delete(umem);
 	munmap(area, size);
-	assert_int_equal(action_of("v0", &cases[0]), XDP_DROP);
+	assert_int_equal(packet_action("v0", &cases[0]), XDP_DROP);
 	steering_destroy(steering);
 }
 
@@ -461,6 +441,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_clean_stop_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_interface_made_anew_is_attached_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(attaching_again_follows_the_interface, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_changed_mac_is_followed, setup, teardown),
+		cmocka_unit_test_setup_teardown(pins_without_a_mac_are_adopted_and_get_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_interface_without_a_mac_takes_every_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals_name_cause_and_remedy, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_program_is_left_alone_and_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(libxdp_adds_its_socket_to_our_program, setup, teardown),

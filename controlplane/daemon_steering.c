@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which interfaces carry the steering program: those of AF_XDP ports, and again when one of them is made
+ * anew or gets another MAC address. What the programs steer is daemon_network.c's business.
+ */
+#include "daemon.h"
+
+#include <string.h>
+
+static enum steering_attach_mode attach_mode(const struct config *config)
+{
+	switch (config->xdp_attach) {
+	case CONFIG_XDP_ATTACH_NATIVE_ONLY: return STEERING_NATIVE_ONLY;
+	case CONFIG_XDP_ATTACH_GENERIC: return STEERING_GENERIC;
+	case CONFIG_XDP_ATTACH_AUTO: break;
+	}
+	return STEERING_NATIVE_OR_GENERIC;
+}
+
+static int open_steering(struct daemon *d)
+{
+	struct error_text reterr;
+	bool private_mount;
+	int err;
+
+	if (d->steering)
+		return 0;
+	err = steering_create(d->options.bpffs, d->options.instance, &d->steering, &private_mount, &reterr);
+	if (err < 0) {
+		log_error(&d->log, "no place for XDP programs", LOG_STR("cause", reterr.text));
+		return err;
+	}
+	if (private_mount)
+		log_warning(&d->log, "bpffs is mounted for this process only: what is pinned goes with sluiced; "
+			    "mount it before sluiced starts", LOG_STR("bpffs", d->options.bpffs));
+	return 0;
+}
+
+static int attach_port(struct daemon *d, const char *ifname, struct steering_port *ret_port)
+{
+	struct error_text reterr;
+	const int err = steering_attach(d->steering, ifname, attach_mode(d->config), ret_port, &reterr);
+
+	if (err < 0)
+		log_error(&d->log, "interface cannot be steered", LOG_STR("interface", ifname),
+			  LOG_STR("cause", reterr.text));
+	return err;
+}
+
+/* All zero: there is no such interface. */
+static struct daemon_port_link port_link(const struct daemon *d, const char *ifname)
+{
+	const struct link *link = link_by_name(d->links, ifname);
+	struct daemon_port_link now = { .ifindex = 0 };
+
+	if (!link)
+		return now;
+	now.ifindex = link->ifindex;
+	now.mtu = link->mtu;
+	now.up = link->up;
+	memcpy(now.mac, link->mac, sizeof(now.mac));
+	return now;
+}
+
+int daemon_steering_attach(struct daemon *d, bool fatal)
+{
+	for (size_t i = 0; i < d->config->interface_count; i++) {
+		const struct config_interface *interface = &d->config->interfaces[i];
+		struct steering_port port;
+		int err;
+
+		if (interface->port.kind != SL_PORT_AF_XDP)
+			continue;
+		d->port_links[i] = port_link(d, interface->ifname);
+		err = open_steering(d);
+		if (err < 0)
+			return err;
+		err = attach_port(d, interface->ifname, &port);
+		if (err < 0 && fatal)
+			return err;
+		if (err < 0)
+			continue;
+		if (port.generic)
+			log_warning(&d->log, "the driver has no native XDP: works, but slowly",
+				    LOG_STR("interface", interface->ifname));
+		log_info(&d->log, port.adopted ? "steering goes on" : "steering attached",
+			 LOG_STR("interface", interface->ifname), LOG_U64("program", port.program_id));
+	}
+	return 0;
+}
+
+/* An AF_XDP port's interface is another one, has another MAC, or is what failed to be steered before. */
+static void follow_link(struct daemon *d, const char *ifname, const struct daemon_port_link *was,
+			const struct daemon_port_link *now)
+{
+	struct steering_port port;
+
+	if (now->ifindex == 0) {
+		log_warning(&d->log, "the interface of a port is gone", LOG_STR("interface", ifname));
+		return;
+	}
+	if (attach_port(d, ifname, &port) < 0)
+		return;
+	if (!port.adopted)
+		log_warning(&d->log, "steering attached to a new interface: restart sluice-dp, its sockets are those of before",
+			    LOG_STR("interface", ifname), LOG_U64("program", port.program_id));
+	else if (memcmp(was->mac, now->mac, sizeof(now->mac)) != 0)
+		log_info(&d->log, "steering follows the interface's MAC address", LOG_STR("interface", ifname));
+}
+
+static void on_link(void *ctx, int ifindex)
+{
+	struct daemon *d = ctx;
+
+	(void)ifindex; /* a name can have gone from one interface to another */
+	if (d->stopping || !d->steering)
+		return;
+	for (size_t i = 0; i < d->config->interface_count; i++) {
+		const struct config_interface *interface = &d->config->interfaces[i];
+		const struct daemon_port_link was = d->port_links[i];
+		struct daemon_port_link now;
+
+		if (interface->port.kind != SL_PORT_AF_XDP)
+			continue;
+		now = port_link(d, interface->ifname);
+		d->port_links[i] = now;
+		if (was.ifindex != now.ifindex || was.mtu != now.mtu || was.up != now.up ||
+		    memcmp(was.mac, now.mac, sizeof(now.mac)) != 0)
+			follow_link(d, interface->ifname, &was, &now);
+	}
+}
+
+void daemon_steering_listen(struct daemon *d)
+{
+	d->on_link = (struct link_listener){ .ctx = d, .changed = on_link };
+	links_listen(d->links, &d->on_link);
+}
