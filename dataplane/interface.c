@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reads an interface by ioctl (driver, channels, MTU), by sysfs (queues of drivers without channels)
+ * Reads an interface by ioctl (driver, channels, MTU, MAC), by sysfs (queues of drivers without channels)
  * and by one RTM_GETLINK request (the XDP program's id).
  */
 #include "dataplane/interface.h"
@@ -13,6 +13,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -175,5 +176,24 @@ int interface_read(const char *name, struct interface_info *ret_info)
 		*ret_info = info;
 out:
 	close(fd);
+	return err;
+}
+
+int interface_mac(const char *name, uint8_t ret_mac[static 6])
+{
+	struct ifreq ifr = {0};
+	int fd, err;
+
+	if (name[0] == 0 || strlen(name) >= IFNAMSIZ)
+		return -ENODEV;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	err = interface_ioctl(fd, SIOCGIFHWADDR, name, &ifr);
+	close(fd);
+	if (err == 0 && ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		err = -EAFNOSUPPORT;
+	if (err == 0)
+		memcpy(ret_mac, ifr.ifr_hwaddr.sa_data, 6);
 	return err;
 }

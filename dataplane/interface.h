@@ -7,6 +7,7 @@
 #define DATAPLANE_INTERFACE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "sluice/limits.h"
 
@@ -25,5 +26,8 @@ struct interface_info {
 
 /* Returns 0, -ENODEV (no such interface) or another -errno. */
 int interface_read(const char *name, struct interface_info *ret_info);
+
+/* Its MAC address as it is now. Returns 0, -ENODEV, -EAFNOSUPPORT (no Ethernet) or another -errno. */
+int interface_mac(const char *name, uint8_t ret_mac[static 6]);
 
 #endif

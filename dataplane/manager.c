@@ -35,6 +35,7 @@ enum {
 	MANAGER_BUSY_MS = 200,        /* after the last record: ticks stay short */
 	MANAGER_REPORT_MS = 100,      /* heartbeat, statistics, progress */
 	MANAGER_LOOK_MS = 50,         /* for a new file, and at the device's socket */
+	MANAGER_PORTS_MS = 1000,      /* for another MAC address of a port's interface */
 	MANAGER_STOP_MS = 1000,       /* for workers to end */
 };
 
@@ -53,6 +54,8 @@ struct manager {
 	struct worker *worker;
 	struct worker_shared *shared;
 	struct worker_root *root; /* published */
+	struct sl_port port[SL_PORTS_MAX]; /* for the next root */
+	bool ports_due;           /* they are not what the published root says */
 	struct manager_retired retired[MANAGER_RETIRED_MAX];
 	unsigned int retired_first, retired_count;
 	struct shm *shm;          /* NULL: none, sluiced is between two files */
@@ -62,7 +65,7 @@ struct manager {
 	struct stats stats;
 	struct watchdog watchdog;
 	struct device device;
-	uint64_t active_ns, report_ns, look_ns;
+	uint64_t active_ns, report_ns, look_ns, ports_ns;
 	unsigned int workers_well;
 	bool applied_any;
 };
@@ -94,6 +97,7 @@ static int manager_publish(struct manager *manager, struct snapshot *snapshot, b
 	if (!root)
 		return -ENOMEM;
 	root->snapshot = snapshot ? snapshot : old->snapshot;
+	memcpy(root->port, manager->port, sizeof(root->port));
 	memcpy(root->counters, manager->stats.now, sizeof(root->counters));
 	manager->root = root;
 	/* release: everything the root leads to is visible before the root is (pairs with worker_loop) */
@@ -167,7 +171,7 @@ static struct sl_hello manager_hello(const struct manager *manager)
 	};
 
 	for (unsigned int p = 0; p < ports->count && p < RTE_DIM(hello.port); p++)
-		hello.port[p] = ports->port[p].shared;
+		hello.port[p] = manager->port[p];
 	return hello;
 }
 
@@ -318,6 +322,29 @@ static void manager_report(struct manager *manager, uint64_t now_ns)
 	__atomic_store_n(&live->data_beat_ns, now_ns, __ATOMIC_RELAXED);
 }
 
+/* DPDK remembers the MAC address that an interface had when its port was opened; the kernel knows its own. */
+static void manager_follow_macs(struct manager *manager)
+{
+	const struct port_set *ports = manager->config->ports;
+	uint8_t mac[6];
+	char text[18];
+
+	for (unsigned int p = 0; p < ports->count; p++) {
+		const char *interface = port_plan_interface(&manager->config->boot->port[p]);
+
+		if (!interface || interface_mac(interface, mac) < 0 ||
+		    memcmp(mac, manager->port[p].mac, sizeof(mac)) == 0)
+			continue;
+		memcpy(manager->port[p].mac, mac, sizeof(mac));
+		manager->ports_due = true;
+		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		log_event(LOG_LEVEL_INFO, "port has another MAC address", LOG_STR("port", ports->port[p].name),
+			  LOG_STR("mac", text));
+	}
+	if (manager->ports_due && manager_publish(manager, NULL, false) == 0) /* else next time */
+		manager->ports_due = false;
+}
+
 /* One round of the timetable; returns how long to sleep. */
 static int manager_tick(struct manager *manager)
 {
@@ -335,6 +362,10 @@ static int manager_tick(struct manager *manager)
 		manager_look_for_file(manager);
 		device_tick(&manager->device, now_ns, manager->shm ? shm_header(manager->shm)->session : 0,
 			    manager->workers_well == manager->workers);
+	}
+	if (now_ns - manager->ports_ns >= MANAGER_PORTS_MS * 1000000ull) {
+		manager->ports_ns = now_ns;
+		manager_follow_macs(manager);
 	}
 	return now_ns - manager->active_ns < MANAGER_BUSY_MS * 1000000ull ? MANAGER_TICK_BUSY_MS : MANAGER_TICK_IDLE_MS;
 }
@@ -362,7 +393,7 @@ static int manager_create_shared(struct manager *manager)
 	atomic_init(&shared->stop, false);
 	shared->ports = config->ports;
 	for (unsigned int p = 0; p < config->ports->count; p++)
-		shared->port[p] = config->ports->port[p].shared;
+		manager->root->port[p] = manager->port[p] = config->ports->port[p].shared;
 	shared->adaptive = config->boot->poll == SL_POLL_ADAPTIVE;
 	shared->cycles_per_ms = hz / 1000;
 	shared->ns_scale = (uint64_t)(((unsigned __int128)1000000000 << 32) / hz);

@@ -218,6 +218,7 @@ static inline void worker_look_up_root(struct worker *worker, struct sl_env *env
 	const struct worker_counters *counters = &root->counters[worker->index];
 
 	env->snapshot = root->snapshot;
+	env->ports = root->port;
 	env->service_count = counters->service_count;
 	env->backend_count = counters->backend_count;
 	env->services = counters->services;
@@ -305,7 +306,6 @@ int worker_run(void *arg)
 	struct worker_burst burst;
 	struct sl_env env = {
 		.snapshot = &snapshot_empty,
-		.ports = shared->port,
 		.port_count = shared->ports->count,
 		.stats = &worker->stats,
 	};

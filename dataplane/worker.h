@@ -25,6 +25,7 @@ struct worker_counters {
 /* What all workers forward by: immutable once published, freed after a grace period. */
 struct worker_root {
 	const struct snapshot *snapshot;
+	struct sl_port port[SL_PORTS_MAX]; /* as the forwarding core sees them */
 	struct worker_counters counters[SL_WORKERS_MAX];
 };
 
@@ -34,11 +35,10 @@ struct worker_shared {
 	atomic_bool stop;
 	alignas(64) struct rte_rcu_qsbr *qsbr;
 	const struct port_set *ports;
-	struct sl_port port[SL_PORTS_MAX]; /* as the forwarding core sees them */
-	bool adaptive;                     /* sleep when idle */
+	bool adaptive;          /* sleep when idle */
 	uint64_t cycles_per_ms;
-	uint64_t ns_scale;                 /* ns = cycles * ns_scale >> 32 */
-	void (*on_start)(void);            /* in the worker's thread, first of all: gives up capabilities */
+	uint64_t ns_scale;      /* ns = cycles * ns_scale >> 32 */
+	void (*on_start)(void); /* in the worker's thread, first of all: gives up capabilities */
 };
 
 struct worker {

@@ -294,6 +294,43 @@ static void too_few_queues_and_too_long_frames_end_it_with_the_remedy(void **sta
 	assert_true(dp_process_says(&lab.dp, "interface 'eth1' has an MTU of 9000, AF_XDP can carry", 0));
 }
 
+/* Frames leave with the new address, those that come back with it are a loop, another machine's stay away. */
+static void a_changed_mac_address_is_followed(void **state)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 7};
+	uint8_t frame[2048];
+	uint64_t received;
+
+	(void)state;
+	lay_out(1);
+	feed(1, SL_PORT_AF_XDP);
+	steer();
+	dp_process_start(&lab.dp, lab.runtime, "dp", NULL);
+	assert_true(feeder_pump(lab.feeder, 1, 5000));
+	netns_run("ip link set eth1 address 02:00:00:00:00:07");
+	assert_int_equal(steering_attach(lab.steering, "eth1", STEERING_NATIVE_ONLY, NULL, &(struct error_text){""}), 0);
+	assert_true(dp_process_says(&lab.dp, "mac=02:00:00:00:00:07", 3000));
+	usleep(20000); /* the workers' next look */
+	frame_make(frame, "10.9.9.9", 20000);
+	memcpy(frame, mac, 6);
+	assert_int_equal(send(lab.wire, frame, FRAME_LEN, 0), FRAME_LEN);
+	do {
+		assert_true(recv(lab.wire, frame, sizeof(frame), 0) > 0);
+	} while (memcmp(frame, (uint8_t[]){2, 0, 0, 0, 1}, 5) != 0);
+	assert_memory_equal(frame + 6, mac, 6);
+	frame_make(frame, "10.9.9.9", 20000);
+	memcpy(frame, mac, 6);
+	memcpy(frame + 6, mac, 6);
+	assert_int_equal(send(lab.wire, frame, FRAME_LEN, 0), FRAME_LEN);
+	for (int i = 0; i < 100 && feeder_verdict(lab.feeder, SL_VERDICT_DROP_LOOP) == 0; i++)
+		feeder_pump(lab.feeder, 0, 20);
+	assert_int_equal(feeder_verdict(lab.feeder, SL_VERDICT_DROP_LOOP), 1);
+	received = feeder_received(lab.feeder);
+	send_flows("10.9.9.9"); /* to 02:00:00:00:00:01, as a switch floods them */
+	feeder_pump(lab.feeder, 0, 250);
+	assert_int_equal(feeder_received(lab.feeder), received);
+}
+
 /* The driver takes VLAN tags off, the worker puts them back; the kernel has its own copy of what is not ours. */
 static void on_af_packet_tags_survive_and_the_rest_is_the_kernels(void **state)
 {
@@ -347,6 +384,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(while_it_waits_for_steering_a_restarted_sluiced_may_name_another_interface,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(too_few_queues_and_too_long_frames_end_it_with_the_remedy, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_changed_mac_address_is_followed, setup, teardown),
 		cmocka_unit_test_setup_teardown(on_af_packet_tags_survive_and_the_rest_is_the_kernels, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_missing_capability_is_named, setup, teardown),
 	};

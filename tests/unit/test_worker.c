@@ -137,7 +137,8 @@ static void run(enum sl_mode mode, unsigned int burst, unsigned int takes)
 {
 	make_snapshot(mode);
 	memset(lab.counters, 0, sizeof(lab.counters));
-	lab.root = (struct worker_root){.snapshot = lab.snapshot};
+	lab.root = (struct worker_root){.snapshot = lab.snapshot,
+					.port = {{.mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500}}};
 	lab.root.counters[0] =
 		(struct worker_counters){8, 32, lab.counters, lab.counters + 8};
 	memset(lab.worker, 0, sizeof(*lab.worker));
@@ -222,7 +223,6 @@ static int start(void **state)
 	lab.shared->qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(1), 64);
 	rte_rcu_qsbr_init(lab.shared->qsbr, 1);
 	lab.shared->ports = &lab.ports;
-	lab.shared->port[0] = (struct sl_port){.mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
 	lab.shared->cycles_per_ms = 1000000;
 	lab.shared->ns_scale = 1ull << 32;
 	lab.shared->on_start = nothing;
