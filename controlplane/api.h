@@ -82,7 +82,9 @@ struct api_datapath {
 	uint64_t key_fingerprint;      /* a one-way value of the fleet key, never the key */
 	uint64_t tables, data_tables;  /* checksum over all tables: intended, and as the data plane has it */
 	uint64_t control_beat_age_ms, data_beat_age_ms; /* UINT64_MAX: never */
-	uint32_t workers, workers_alive;
+	bool moving;               /* it was attached to the file before this one, and runs */
+	uint32_t workers, workers_alive; /* of the running sluice-dp, while one is attached */
+	uint32_t workers_configured;     /* another number applies when sluice-dp restarts */
 	const struct sl_port_config *ports;
 	uint32_t port_count;
 };

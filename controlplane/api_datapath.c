@@ -54,7 +54,7 @@ struct api_response api_get_datapath(const struct api_request *request)
 	source->pools(source->ctx, emit_pool, pools);
 	snprintf(abi, sizeof(abi), "%" PRIu32 ".%" PRIu32, datapath.abi_major, datapath.abi_minor);
 	return api_ok(json_pack(
-		"{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "datapath",
+		"{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "datapath",
 		api_string(datapath.kind), "attached", datapath.attached, "pid", api_u64(datapath.pid), "started",
 		api_u64(datapath.started_s), "session", api_hex(datapath.session), "generation",
 		api_u64(datapath.generation), "applied", api_u64(datapath.applied), "abi", api_string(abi),
@@ -62,5 +62,5 @@ struct api_response api_get_datapath(const struct api_request *request)
 		"tables", api_hex(datapath.tables), "data_tables", api_hex(datapath.data_tables),
 		"control_beat_age_ms", age_json(datapath.control_beat_age_ms), "data_beat_age_ms",
 		age_json(datapath.data_beat_age_ms), "workers", api_u64(datapath.workers), "workers_alive",
-		api_u64(datapath.workers_alive), "ports", ports_json(&datapath), "pools", pools));
+		api_u64(datapath.workers_alive), "workers_configured", api_u64(datapath.workers_configured), "ports", ports_json(&datapath), "pools", pools));
 }

@@ -64,10 +64,24 @@ static const char *plural(uint32_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* Nobody is attached; a sluice-dp that runs needs another look than one that does not. */
+static enum verdict judge_absent(const struct api_datapath *datapath, char *text, size_t size)
+{
+	if (datapath->moving)
+		snprintf(text, size, "sluice-dp (pid %" PRIu64 ") has not taken over the new shared memory yet; it forwards as "
+			 "before", datapath->pid);
+	else if (datapath->pid != 0)
+		snprintf(text, size, "sluice-dp (pid %" PRIu64 ") runs and is not attached yet: its log says what it waits for",
+			 datapath->pid);
+	else
+		snprintf(text, size, "no data plane is attached: is sluice-dp running?");
+	return datapath->moving ? VERDICT_DEGRADED : VERDICT_DOWN;
+}
+
 /*
  *   down       no sluice-dp, nothing published or applied, or no service has a backend
  *   degraded   a service has none, a backend is not up that nobody drained, a generation is not applied,
- *              sluice-dp hangs, a worker is missing, a VIP is not announced
+ *              sluice-dp hangs or is between two files, a worker is missing, a VIP is not announced
  *   ok         anything else; what a person drained is no fault
  */
 static enum verdict judge(const struct api_status *status, const struct api_datapath *datapath,
@@ -77,10 +91,8 @@ static enum verdict judge(const struct api_status *status, const struct api_data
 		snprintf(text, size, "no services are configured");
 		return VERDICT_DOWN;
 	}
-	if (!status->datapath_attached) {
-		snprintf(text, size, "no data plane is attached: is sluice-dp running?");
-		return VERDICT_DOWN;
-	}
+	if (!status->datapath_attached)
+		return judge_absent(datapath, text, size);
 	if (status->generation == 0 || status->applied == 0) {
 		snprintf(text, size, status->pending_probes > 0 ? "waiting for the first results of %" PRIu64 " probes"
 								: "the data plane has applied nothing yet",
@@ -107,7 +119,7 @@ static enum verdict judge(const struct api_status *status, const struct api_data
 			 datapath->data_beat_age_ms / 1000);
 		return VERDICT_DEGRADED;
 	}
-	if (datapath->workers_alive < datapath->workers) {
+	if (datapath->workers_alive < datapath->workers && datapath->data_beat_age_ms != UINT64_MAX) {
 		snprintf(text, size, "%" PRIu32 " of %" PRIu32 " workers make progress", datapath->workers_alive,
 			 datapath->workers);
 		return VERDICT_DEGRADED;
@@ -148,6 +160,17 @@ static void add_details(const struct tally *tally, char *text, size_t size)
 			 tally->down_name);
 }
 
+/* Cores are taken when sluice-dp starts: a reload that changes their number is not all done. */
+static void add_restart_due(const struct api_datapath *datapath, char *text, size_t size)
+{
+	const size_t len = strlen(text);
+
+	if (datapath->attached && datapath->workers != datapath->workers_configured)
+		snprintf(text + len, size - len, "; sluice-dp has %" PRIu32 " worker%s, %" PRIu32 " %s configured: applies when "
+			 "sluice-dp restarts", datapath->workers, plural(datapath->workers), datapath->workers_configured,
+			 datapath->workers_configured == 1 ? "is" : "are");
+}
+
 static const char *verdict_word(enum verdict verdict)
 {
 	switch (verdict) { /* no default */
@@ -174,6 +197,7 @@ struct api_response api_get_status(const struct api_request *request)
 	verdict = judge(&status, &datapath, &tally, text, sizeof(text));
 	if (tally.services_forwarding > 0)
 		add_details(&tally, text, sizeof(text));
+	add_restart_due(&datapath, text, sizeof(text));
 	return api_ok(json_pack(
 		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:o}}",
 		"verdict", verdict_word(verdict), "summary", api_string(text), "node", api_string(status.node),

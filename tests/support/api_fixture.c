@@ -145,7 +145,7 @@ void api_fixture_init(struct api_fixture *f)
 					    .session = 0xabc, .generation = 9, .applied = 9, .abi_major = 1,
 					    .key_fingerprint = 0x1234, .tables = 0x77, .data_tables = 0x77,
 					    .control_beat_age_ms = 10, .data_beat_age_ms = 90, .workers = 2,
-					    .workers_alive = 2, .ports = &f->port, .port_count = 1};
+					    .workers_alive = 2, .workers_configured = 2, .ports = &f->port, .port_count = 1};
 }
 
 struct api_source api_fixture_source(struct api_fixture *f)

@@ -118,12 +118,36 @@ static void the_verdict_knows_a_data_plane_that_does_not_follow(void **state)
 	f->datapath.data_beat_age_ms = UINT64_MAX; /* it came this moment */
 	expect_verdict(f, "ok", "2 services forward to 5 of 5 backends");
 	f->status.datapath_attached = false;
+	expect_verdict(f, "down", "sluice-dp (pid 4711) runs and is not attached yet: its log says what it waits for");
+	f->datapath.pid = 0;
 	expect_verdict(f, "down", "no data plane is attached: is sluice-dp running?");
 	f->status.datapath_attached = true;
 	f->status.generation = 0;
 	f->services[0].serving = f->services[1].serving = 0;
 	f->status.pending_probes = 5;
 	expect_verdict(f, "down", "waiting for the first results of 5 probes");
+}
+
+/* A reload with another number of cores makes a new file; the process that runs goes on with those it has. */
+static void the_verdict_knows_a_data_plane_that_has_other_cores_than_configured(void **state)
+{
+	struct api_fixture *f = *state;
+
+	f->status.datapath_attached = f->datapath.attached = false;
+	f->datapath.moving = true;
+	f->datapath.workers_alive = 0;
+	f->datapath.workers_configured = 1;
+	expect_verdict(f, "degraded", "sluice-dp (pid 4711) has not taken over the new shared memory yet; it forwards as before");
+	f->status.datapath_attached = f->datapath.attached = true;
+	f->datapath.moving = false;
+	f->datapath.data_beat_age_ms = UINT64_MAX;
+	expect_verdict(f, "ok", "2 services forward to 5 of 5 backends; sluice-dp has 2 workers, 1 is configured: applies "
+				"when sluice-dp restarts");
+	f->datapath.data_beat_age_ms = 90;
+	f->datapath.workers = f->datapath.workers_alive = 1;
+	f->datapath.workers_configured = 3;
+	expect_verdict(f, "ok", "2 services forward to 5 of 5 backends; sluice-dp has 1 worker, 3 are configured: applies "
+				"when sluice-dp restarts");
 }
 
 static void drain_and_ready_reach_the_backend_that_was_named(void **state)
@@ -336,6 +360,7 @@ int main(void)
 		api_test(every_thing_that_can_be_shown_is_shown),
 		api_test(the_verdict_follows_from_what_forwards),
 		api_test(the_verdict_knows_a_data_plane_that_does_not_follow),
+		api_test(the_verdict_knows_a_data_plane_that_has_other_cores_than_configured),
 		api_test(drain_and_ready_reach_the_backend_that_was_named),
 		api_test(a_name_of_several_pools_is_refused_naming_them),
 		api_test(what_cannot_be_done_is_refused_with_a_fitting_status),

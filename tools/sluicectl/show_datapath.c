@@ -132,6 +132,16 @@ static void print_age(const char *title, const json_t *age_ms)
 }
 
 /* What must be equal on two balancers is on lines of its own: key and tables. */
+static void print_workers(const json_t *answer, bool attached)
+{
+	const int64_t running = answer_number(answer, "workers"), configured = answer_number(answer, "workers_configured");
+
+	printf("%-17s%" PRId64 " of %" PRId64 " make progress", "workers", answer_number(answer, "workers_alive"), running);
+	if (attached && running != configured)
+		printf("; %" PRId64 " configured: applies when sluice-dp restarts", configured);
+	putchar('\n');
+}
+
 static void print_datapath(const json_t *answer)
 {
 	const int64_t pid = answer_number(answer, "pid");
@@ -156,8 +166,7 @@ static void print_datapath(const json_t *answer)
 	else
 		printf("%-17s%s\n", "abi", answer_text(answer, "abi"));
 	printf("%-17s%s\n", "session", answer_text(answer, "session"));
-	printf("%-17s%" PRId64 " of %" PRId64 " make progress\n", "workers", answer_number(answer, "workers_alive"),
-	       answer_number(answer, "workers"));
+	print_workers(answer, attached);
 	print_age("sluiced beat", json_object_get(answer, "control_beat_age_ms"));
 	print_age("sluice-dp beat", json_object_get(answer, "data_beat_age_ms"));
 	printf("%-17s%s\n", "key fingerprint", answer_text(answer, "key_fingerprint"));
