@@ -122,6 +122,8 @@ static int run_capture(struct sim *sim)
 		return code;
 	if (got < 0)
 		code = complain(EXIT_INPUT, reason);
+	if (code == 0 && sim->packets == 0) /* an empty capture: what comes before a first packet is no less so */
+		code = run_events(sim);
 	if (sim->snapped > 0)
 		fprintf(stderr,
 			"sluice-sim: warning: %llu packets were captured in part (\"snapped\": true); what "
@@ -130,8 +132,9 @@ static int run_capture(struct sim *sim)
 			(unsigned long long)sim->snapped);
 	if (code == 0 && timeline_left(sim->timeline) > 0)
 		fprintf(stderr,
-			"sluice-sim: warning: %zu events of the scenario were due after the last packet\n",
-			timeline_left(sim->timeline));
+			"sluice-sim: warning: %zu event%s of the scenario %s due after the last packet\n",
+			timeline_left(sim->timeline), timeline_left(sim->timeline) == 1 ? "" : "s",
+			timeline_left(sim->timeline) == 1 ? "was" : "were");
 	return code;
 }
 

@@ -234,13 +234,23 @@ static void read_outer_source(struct scenario_reader *reader, const struct confi
 			      const struct config_path *path, void *into)
 {
 	struct scenario *scenario = into;
+	unsigned int first[2] = {0, 0}; /* line of the family's address */
 
 	for (size_t i = 0; i < scenario_items(node); i++) {
 		const struct config_node *one = node->kind == CONFIG_NODE_LIST ? node->items[i] : node;
 		struct sl_addr address;
+		int family;
 
-		if (scenario_ip(reader, one, path, &address))
-			scenario->outer_source[sl_addr_is_v4(&address) ? 0 : 1] = address;
+		if (!scenario_ip(reader, one, path, &address))
+			continue;
+		family = sl_addr_is_v4(&address) ? 0 : 1;
+		if (first[family] > 0)
+			config_errors_add(reader->errors, one->mark, path,
+					  "\"%.60s\" is a second address of its family, after the one in line %u; "
+					  "allowed: one IPv4 and one IPv6 address",
+					  one->text, first[family]);
+		first[family] = one->mark.line;
+		scenario->outer_source[family] = address;
 	}
 }
 

@@ -182,6 +182,10 @@ bool scenario_mac(struct scenario_reader *reader, const struct config_node *node
 		refuse(reader, node, path, "is no Ethernet address", allowed);
 		return false;
 	}
+	if (strspn(text, "0:") == 17) {
+		refuse(reader, node, path, "is nobody's address", allowed);
+		return false;
+	}
 	if (byte[0] & 1) {
 		refuse(reader, node, path, "is a group's address", allowed);
 		return false;

@@ -371,6 +371,15 @@ class Failures(Case):
         self.sim(scenario="events: [{after: 5, down: web1}, {at: 1h, up: web1}]")
         self.assertIn("2 events of the scenario were due after the last packet", self.said)
 
+    def test_states_before_the_first_packet_need_no_packet(self):
+        self.capture([])
+        self.sim(scenario="backends: {web1: down, web2: drain}\nevents: [{after: 0, up: web3}]")
+        self.assertNotIn("due after the last packet", self.said)
+        self.sim(scenario="backends: {web1: down}\nevents: [{after: 1, up: web1}]")
+        self.assertIn("1 event of the scenario was due after the last packet", self.said)
+        self.sim(scenario="backends: {nobody: down}", status=1)
+        self.assertIn('no pool has a backend "nobody"', self.said)
+
     def test_outputs_that_cannot_be_written_are_said(self):
         self.capture([frame(i) for i in range(300)])
         for option in ("--out", "--verdicts"):
