@@ -101,6 +101,17 @@ static int pool_table(struct model *model, struct model_pool *pool)
 	return 1;
 }
 
+/* The configured source where it can be one of a tunnel to this backend, else what the kernel would use. */
+static struct sl_addr outer_source(const struct model *model, const struct model_backend *backend)
+{
+	const struct sl_addr *configured = &model->config->outer_source;
+	const bool set = configured->d[0] != 0 || configured->d[1] != 0;
+
+	if (set && sl_addr_is_v4(configured) == sl_addr_is_v4(&backend->conf->address))
+		return *configured;
+	return backend->hop.outer_src;
+}
+
 /* States one backend if it differs from what was stated. Returns 1 when it did, 0, or -errno. */
 static int backend_state(struct model *model, const struct model_pool *pool, struct model_backend *backend)
 {
@@ -111,8 +122,7 @@ static int backend_state(struct model *model, const struct model_pool *pool, str
 		.stats = backend->stats,
 		.neighbor = backend->hop.neighbor,
 		.addr = backend->conf->address,
-		.outer_src = sl_addr_is_v4(&model->config->outer_source) || model->config->outer_source.d[0] != 0
-				     ? model->config->outer_source : backend->hop.outer_src,
+		.outer_src = outer_source(model, backend),
 	};
 	int err;
 

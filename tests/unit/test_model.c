@@ -460,6 +460,24 @@ static void a_new_file_is_told_everything(void **state)
 	assert_int_equal(f->publisher.table_facts, 1);
 }
 
+static void a_configured_outer_source_is_for_backends_of_its_family(void **state)
+{
+	struct fixture *f = *state;
+	const struct model_hop hop = { .neighbor = 0, .outer_src = address(1) };
+	struct sl_addr six = { .b = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, v6_hop = { .b = { 0x20, 0x01, [15] = 2 } };
+	const struct model_hop hop6 = { .neighbor = 0, .outer_src = v6_hop };
+
+	fill_config(f, 1, 2);
+	f->config[1].outer_source = address(99);
+	f->backends[1][1].address = six;
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	model_set_hop(f->model, &f->backends[1][0].address, &hop);
+	model_set_hop(f->model, &six, &hop6);
+	model_update(f->model);
+	assert_true(sl_addr_equal(&f->publisher.backend[0].outer_src, &f->config[1].outer_source));
+	assert_true(sl_addr_equal(&f->publisher.backend[1].outer_src, &v6_hop));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +500,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_override_that_goes_with_its_backend_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_override_survives_a_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_empty_pool_is_told_once_and_so_is_its_return, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_configured_outer_source_is_for_backends_of_its_family, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_new_file_is_told_everything, setup, teardown),
 	};
 
