@@ -59,7 +59,8 @@ class Network:
         self.hosts.append(host)
         self.sysctl(host, ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0,
                     ipv6__conf__default__accept_ra=0, ipv4__conf__all__rp_filter=0,
-                    ipv4__conf__default__rp_filter=0, ipv4__icmp_ratelimit=0)
+                    ipv4__conf__default__rp_filter=0, ipv4__icmp_ratelimit=0,
+                    ipv4__ip_local_port_range="61000 65535")  # below: fixed source ports, nobody else's
         self.ip(host, "link set lo up")
 
     def add_switch(self):
