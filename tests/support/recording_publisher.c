@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* publish.h without a data plane: counts, and keeps the last of each. */
+#include "tests/support/recording_publisher.h"
+
+int publisher_settings(struct publisher *p, const struct sl_settings *settings)
+{
+	(void)p;
+	(void)settings;
+	return 0;
+}
+
+int publisher_neighbor(struct publisher *p, const struct sl_neighbor *neighbor, enum sl_op op)
+{
+	(void)p;
+	(void)neighbor;
+	(void)op;
+	return 0;
+}
+
+int publisher_pool(struct publisher *p, const struct sl_pool *pool, enum sl_op op)
+{
+	p->pool_dels += op == SL_OP_DEL;
+	if (op == SL_OP_DEL)
+		p->pool_deleted = pool->id;
+	return 0;
+}
+
+int publisher_backend(struct publisher *p, const struct sl_backend *backend, enum sl_op op)
+{
+	p->backend_facts += op == SL_OP_PUT;
+	p->backend_dels += op == SL_OP_DEL;
+	p->backend[backend->slot] = *backend;
+	return 0;
+}
+
+int publisher_table(struct publisher *p, uint32_t pool, enum sl_table_kind kind, struct table *table)
+{
+	(void)pool;
+	(void)kind;
+	if (p->table_error < 0)
+		return p->table_error;
+	p->table_facts++;
+	table_put(p->table);
+	p->table = table_get(table);
+	return 0;
+}
+
+int publisher_service(struct publisher *p, const struct sl_service *service, enum sl_op op)
+{
+	(void)service;
+	(void)op;
+	p->service_facts++;
+	return 0;
+}
+
+int publisher_listener(struct publisher *p, const struct sl_listener *listener, enum sl_op op)
+{
+	(void)listener;
+	p->listener_dels += op == SL_OP_DEL;
+	return 0;
+}
+
+int publisher_vip(struct publisher *p, const struct sl_vip *vip, enum sl_op op)
+{
+	(void)vip;
+	p->vip_dels += op == SL_OP_DEL;
+	return 0;
+}
+
+void publisher_commit(struct publisher *p, uint64_t generation)
+{
+	p->committed = generation;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A publisher that only remembers what it was told, for tests of what states the facts. One thread; the
+ * test owns the struct, zeroed, and puts `table` back in the end.
+ */
+#ifndef TESTS_SUPPORT_RECORDING_PUBLISHER_H
+#define TESTS_SUPPORT_RECORDING_PUBLISHER_H
+
+#include "controlplane/publish.h"
+
+struct publisher {
+	struct sl_backend backend[16];
+	size_t backend_facts, table_facts, service_facts, listener_dels, backend_dels, vip_dels, pool_dels;
+	struct table *table;
+	uint64_t committed;
+	uint32_t pool_deleted; /* the last one's id */
+	int table_error;
+};
+
+#endif
