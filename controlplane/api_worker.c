@@ -22,6 +22,17 @@ static const char *worker_state(uint32_t state)
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
 }
 
+/* Packets by verdict; those without any are left out. */
+static json_t *worker_verdicts(const struct sl_worker_stats *stats)
+{
+	json_t *verdicts = json_object();
+
+	for (int v = 0; v < SL_VERDICT_COUNT; v++)
+		if (stats->verdict[v] > 0)
+			json_object_set_new(verdicts, sl_verdict_name(v), api_u64(stats->verdict[v]));
+	return verdicts;
+}
+
 static void emit_worker(void *arg, const struct api_worker *worker)
 {
 	const struct sl_worker_stats *stats = &worker->stats;
@@ -29,14 +40,15 @@ static void emit_worker(void *arg, const struct api_worker *worker)
 		stats->total_cycles > 0 ? 100.0 * (double)stats->busy_cycles / (double)stats->total_cycles : 0;
 
 	json_array_append_new(
-		arg, json_pack("{s:o, s:o, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker",
+		arg, json_pack("{s:o, s:o, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker",
 			       api_u64(worker->index), "cpu", api_u64(stats->cpu), "state", worker_state(stats->state),
 			       "busy_percent", busy, "busy_cycles", api_u64(stats->busy_cycles), "total_cycles",
 			       api_u64(stats->total_cycles), "rx_packets", api_u64(stats->rx_packets), "rx_bytes",
 			       api_u64(stats->rx_bytes), "tx_packets", api_u64(stats->tx_packets), "tx_bytes",
 			       api_u64(stats->tx_bytes), "missed", api_u64(stats->missed), "no_mbuf",
 			       api_u64(stats->no_mbuf), "tx_full", api_u64(stats->tx_full), "polls",
-			       api_u64(stats->polls), "generation", api_u64(stats->snapshot_generation)));
+			       api_u64(stats->polls), "generation", api_u64(stats->snapshot_generation), "verdicts",
+			       worker_verdicts(stats)));
 }
 
 struct api_response api_get_workers(const struct api_request *request)

@@ -54,6 +54,8 @@ def counters_balance(test):
     time.sleep(1.5)                       # the manager copies counters in slices
     total = lab.balancer.ctl_json("show", "stats")["total"]
     test.equal(total["verdicts"], total["rx_packets"], "sum of all verdicts")
+    for worker in lab.balancer.ctl_json("show", "workers")["workers"]:
+        test.equal(sum(worker["verdicts"].values()), worker["rx_packets"], f"verdicts of worker {worker['worker']}")
     verdicts = lab.balancer.verdicts()
     test.check(verdicts["forward"] >= 2000 * 4, f"forward is only {verdicts['forward']}")
     test.check(verdicts["drop_no_service"] >= 1, f"drop_no_service is {verdicts['drop_no_service']}")
