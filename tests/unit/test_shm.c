@@ -383,7 +383,7 @@ static void a_directory_that_others_may_write_is_refused(void **state)
 
 static void a_second_holder_of_a_lock_is_told_who_the_first_is(void **state)
 {
-	int first, second, looker;
+	int first = -1, second = -1, looker;
 	char reterr[200] = "", expected[32];
 
 	(void)state;
