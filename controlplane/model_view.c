@@ -112,30 +112,23 @@ size_t model_probe_users(const struct model *model, const struct model_probe *pr
 	return users;
 }
 
+size_t model_addresses(const struct model *model, struct sl_addr **ret_addresses)
+{
+	const struct model_index *index = model->index; /* sorted by address already */
+	const size_t count = index ? index->count : 0;
+	struct sl_addr *addresses = calloc(count + 1, sizeof(*addresses));
+	size_t distinct = 0;
+
+	*ret_addresses = addresses;
+	for (size_t i = 0; addresses && i < count; i++)
+		if (i == 0 || !sl_addr_equal(&addresses[distinct - 1], &index->entry[i].address))
+			addresses[distinct++] = index->entry[i].address;
+	return distinct;
+}
+
 static int compare_addresses(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct sl_addr));
-}
-
-size_t model_addresses(const struct model *model, struct sl_addr **ret_addresses)
-{
-	struct sl_addr *addresses;
-	size_t total = 0, count = 0, distinct = 0;
-
-	for (size_t i = 0; i < model->pool_count; i++)
-		total += model->pools[i].backend_count;
-	addresses = calloc(total + 1, sizeof(*addresses));
-	*ret_addresses = addresses;
-	if (!addresses)
-		return 0;
-	for (size_t i = 0; i < model->pool_count; i++)
-		for (size_t k = 0; k < model->pools[i].backend_count; k++)
-			addresses[count++] = model->pools[i].backends[k].conf->address;
-	qsort(addresses, count, sizeof(*addresses), compare_addresses);
-	for (size_t i = 0; i < count; i++)
-		if (i == 0 || !sl_addr_equal(&addresses[distinct - 1], &addresses[i]))
-			addresses[distinct++] = addresses[i];
-	return distinct;
 }
 
 /* A VIP and its place in the configuration. */
