@@ -143,6 +143,17 @@ static int interface_read_xdp(struct interface_info *info)
 	return 0;
 }
 
+/* A socket to ask the kernel about `name` with, or -errno (-ENODEV: no interface can have that name). */
+static int interface_socket(const char *name)
+{
+	int fd;
+
+	if (name[0] == 0 || strlen(name) >= IFNAMSIZ)
+		return -ENODEV;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 int interface_read(const char *name, struct interface_info *ret_info)
 {
 	struct interface_info info = {0};
@@ -150,11 +161,9 @@ int interface_read(const char *name, struct interface_info *ret_info)
 	struct ifreq ifr = {0};
 	int fd, err;
 
-	if (name[0] == 0 || strlen(name) >= IFNAMSIZ)
-		return -ENODEV;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = interface_socket(name);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = interface_ioctl(fd, SIOCGIFINDEX, name, &ifr);
 	if (err < 0)
 		goto out;
@@ -184,11 +193,9 @@ int interface_mac(const char *name, uint8_t ret_mac[static 6])
 	struct ifreq ifr = {0};
 	int fd, err;
 
-	if (name[0] == 0 || strlen(name) >= IFNAMSIZ)
-		return -ENODEV;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = interface_socket(name);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = interface_ioctl(fd, SIOCGIFHWADDR, name, &ifr);
 	close(fd);
 	if (err == 0 && ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
