@@ -237,13 +237,13 @@ static const struct config_key keys[] = {
 	  .text = "Who serves. An address alone is short for a map with only `address`." },
 
 	{ "pools[].connection-idle.tcp", CONFIG_TYPE_DURATION, IN(config_pool, idle_tcp_s), .min = SECONDS,
-	  .max = 24 * HOURS, .scale = SECONDS, .value = "1h",
+	  .max = 12 * HOURS, .scale = SECONDS, .value = "1h",
 	  .text = "TCP." },
 	{ "pools[].connection-idle.quic", CONFIG_TYPE_DURATION, IN(config_pool, idle_quic_s),
-	  .min = SECONDS, .max = 24 * HOURS, .scale = SECONDS, .value = "10m",
+	  .min = SECONDS, .max = 12 * HOURS, .scale = SECONDS, .value = "10m",
 	  .text = "QUIC." },
 	{ "pools[].connection-idle.udp", CONFIG_TYPE_DURATION, IN(config_pool, idle_udp_s), .min = SECONDS,
-	  .max = 24 * HOURS, .scale = SECONDS, .value = "150s",
+	  .max = 12 * HOURS, .scale = SECONDS, .value = "150s",
 	  .text = "Other UDP." },
 
 	{ "pools[].backends[].name", CONFIG_TYPE_NAME, IN(config_backend, name),

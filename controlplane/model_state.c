@@ -138,7 +138,9 @@ static int backend_state(struct model *model, const struct model_pool *pool, str
 static int pool_state(struct model *model, struct model_pool *pool)
 {
 	const struct sl_pool fact = { .id = pool->id, .rows = pool->conf->table_size, .slots = pool->slots,
-				      .otherwise = (uint8_t)pool->conf->when_empty };
+				      .otherwise = (uint8_t)pool->conf->when_empty,
+				      .idle_s = { (uint16_t)pool->conf->idle_tcp_s, (uint16_t)pool->conf->idle_quic_s,
+						  (uint16_t)pool->conf->idle_udp_s } };
 	int moved = 0, changed = 0, err;
 
 	if (pool->dirty_table) {

@@ -134,7 +134,8 @@ static enum sl_reject_reason take_service(struct apply *apply, const struct sl_s
 	if (service->id >= apply->limits.services || service->pool >= apply->limits.pools)
 		return SL_REJECT_RANGE;
 	if (service->mode >= SL_MODE_COUNT || service->hash >= SL_HASH_COUNT ||
-	    service->tracking >= SL_TRACKING_COUNT || service->udp_flows >= SL_UDP_FLOWS_COUNT)
+	    service->tracking >= SL_TRACKING_COUNT || service->udp_flows >= SL_UDP_FLOWS_COUNT ||
+	    service->lens_hash >= SL_HASH_COUNT)
 		return SL_REJECT_TYPE;
 	if (del && service->id >= apply->service_top)
 		return SL_REJECT_NONE;
@@ -147,13 +148,30 @@ static enum sl_reject_reason take_service(struct apply *apply, const struct sl_s
 	return SL_REJECT_NONE;
 }
 
+/* How many rows a table of that kind has in that pool; 0: it may have none. */
+static uint32_t rows_of_kind(const struct sl_pool *pool, uint32_t kind)
+{
+	return kind >= SL_TABLE_LENS_TCP ? pool->lens_rows : pool->rows;
+}
+
+static bool pool_in_range(const struct sl_pool *pool)
+{
+	for (int kind = 0; kind < SL_FLOW_KIND_COUNT; kind++) {
+		if (pool->idle_s[kind] == 0 || pool->idle_s[kind] > SL_IDLE_MAX_S)
+			return false;
+	}
+	if (pool->lens_rows != 0 && (pool->lens_rows < SL_TABLE_ROWS_MIN || pool->lens_rows > SL_TABLE_ROWS_MAX))
+		return false;
+	return pool->rows >= SL_TABLE_ROWS_MIN && pool->rows <= SL_TABLE_ROWS_MAX && pool->slots <= SL_SLOT_MAX + 1;
+}
+
 static enum sl_reject_reason take_pool(struct apply *apply, const struct sl_pool *pool, bool del)
 {
 	struct staged_pool *staged;
 
 	if (pool->id >= apply->limits.pools)
 		return SL_REJECT_RANGE;
-	if (!del && (pool->rows < SL_TABLE_ROWS_MIN || pool->rows > SL_TABLE_ROWS_MAX || pool->slots > SL_SLOT_MAX + 1))
+	if (!del && !pool_in_range(pool))
 		return SL_REJECT_RANGE;
 	if (pool->otherwise >= SL_OTHERWISE_COUNT || pool->otherwise == SL_OTHERWISE_KERNEL)
 		return SL_REJECT_TYPE;
@@ -161,7 +179,7 @@ static enum sl_reject_reason take_pool(struct apply *apply, const struct sl_pool
 	if (staged == NULL)
 		return SL_REJECT_MEMORY;
 	for (int kind = 0; kind < SL_TABLE_KIND_COUNT; kind++) {
-		if (staged->table[kind] == NULL || (!del && staged->table[kind]->rows == pool->rows))
+		if (staged->table[kind] == NULL || (!del && staged->table[kind]->rows == rows_of_kind(pool, (uint32_t)kind)))
 			continue;
 		snapshot_rows_put(apply->allocator, staged->table[kind]);
 		staged->table[kind] = NULL;
@@ -261,7 +279,7 @@ static enum sl_reject_reason take_table(struct apply *apply, const struct sl_tab
 	if (pool == NULL || !pool->present)
 		return del ? SL_REJECT_NONE : SL_REJECT_REFERENCE;
 	if (!del) {
-		if (row == NULL || put->rows != pool->pool.rows || put->length != put->rows * sizeof(*row) ||
+		if (row == NULL || put->rows == 0 || put->rows != rows_of_kind(&pool->pool, put->kind) || put->length != put->rows * sizeof(*row) ||
 		    put->checksum != sl_checksum64(row, put->length))
 			return SL_REJECT_TABLE;
 		rows = snapshot_rows_alloc(apply->allocator, put->rows);

@@ -137,19 +137,69 @@ SL_INLINE const struct sl_settings *sl_env_settings(struct sl_env *env)
 	return &env->snapshot->settings;
 }
 
+SL_INLINE __u16 sl_env_base(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 current)
+{
+	const struct snapshot_rows *rows = env_pool_of(pool)->table[SL_TABLE_BASE_TCP + kind];
+
+	(void)env;
+	return rows != NULL ? rows->row[row] : current;
+}
+
+SL_INLINE int sl_env_lens(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 *slot)
+{
+	const struct snapshot_rows *rows = env_pool_of(pool)->table[SL_TABLE_LENS_TCP + kind];
+
+	(void)env;
+	if (rows == NULL)
+		return 0;
+	*slot = rows->row[row];
+	return 1;
+}
+
 /* Connections are not remembered yet: rows carry no LOOK, and what selects is the table alone. */
-SL_INLINE __u16 sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt)
+SL_INLINE int sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt, struct sl_flow *flow)
 {
 	(void)env;
 	(void)pkt;
-	return SL_SLOT_NONE;
+	(void)flow;
+	return 0;
 }
 
-SL_INLINE void sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot)
+SL_INLINE int sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot, __u8 flags)
 {
 	(void)env;
 	(void)pkt;
 	(void)slot;
+	(void)flags;
+	return -1;
+}
+
+SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow,
+				 __u8 flags)
+{
+	(void)env;
+	(void)pkt;
+	(void)flow;
+	(void)flags;
+}
+
+SL_INLINE void sl_env_flow_del(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow)
+{
+	(void)env;
+	(void)pkt;
+	(void)flow;
+}
+
+SL_INLINE int sl_env_flow_pressure(struct sl_env *env)
+{
+	(void)env;
+	return 0;
+}
+
+SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counter)
+{
+	if (env->stats != NULL)
+		env->stats->flow[counter]++;
 }
 
 SL_INLINE __u64 sl_env_now(struct sl_env *env)

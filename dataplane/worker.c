@@ -27,6 +27,7 @@ enum worker_state { WORKER_STATE_ABSENT = 0, WORKER_STATE_POLLING = 1, WORKER_ST
 
 struct worker_packet {
 	struct sl_packet pkt;
+	struct sl_plan plan;
 	struct rte_mbuf *mbuf;
 	uint32_t received_len;
 };
@@ -55,22 +56,22 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 	uint32_t len;
 
 	(void)env;
-	if (pkt->plan.grow > 0 && rte_pktmbuf_prepend(mbuf, pkt->plan.grow) == NULL)
+	if (pkt->plan->grow > 0 && rte_pktmbuf_prepend(mbuf, pkt->plan->grow) == NULL)
 		return -1;
 	len = rte_pktmbuf_pkt_len(mbuf);
 	/* Padding is cut off the last segment; where that is all padding, the chain becomes one buffer first:
 	 * a driver may choke on a segment without bytes. */
-	if (len > pkt->plan.frame_len && len - pkt->plan.frame_len >= rte_pktmbuf_lastseg(mbuf)->data_len &&
+	if (len > pkt->plan->frame_len && len - pkt->plan->frame_len >= rte_pktmbuf_lastseg(mbuf)->data_len &&
 	    rte_pktmbuf_linearize(mbuf) != 0)
 		goto undo;
-	if (len > pkt->plan.frame_len && rte_pktmbuf_trim(mbuf, (uint16_t)(len - pkt->plan.frame_len)) != 0)
+	if (len > pkt->plan->frame_len && rte_pktmbuf_trim(mbuf, (uint16_t)(len - pkt->plan->frame_len)) != 0)
 		goto undo;
 	pkt->data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	pkt->end = pkt->data + rte_pktmbuf_data_len(mbuf);
 	pkt->frame_len = rte_pktmbuf_pkt_len(mbuf);
 	return 0;
 undo:
-	rte_pktmbuf_adj(mbuf, pkt->plan.grow);
+	rte_pktmbuf_adj(mbuf, pkt->plan->grow);
 	return -1;
 }
 
@@ -311,6 +312,8 @@ int worker_run(void *arg)
 	};
 
 	memset(&burst, 0, sizeof(burst));
+	for (int i = 0; i < SL_BURST_MAX; i++)
+		burst.packet[i].pkt.plan = &burst.packet[i].plan;
 	shared->on_start();
 	prctl(PR_SET_TIMERSLACK, 1UL); /* sleeps as long as asked, not 50 us more */
 	env.now_ns = (uint64_t)(((unsigned __int128)rte_rdtsc() * shared->ns_scale) >> 32);

@@ -20,6 +20,7 @@
 #define SLUICE_ABI_H
 
 #include "core/hash.h"
+#include "flow_counter.h"
 #include "limits.h"
 #include "tables.h"
 #include "types.h"
@@ -38,7 +39,7 @@
 #define SL_RUNTIME_DIR_SHM "/dev/shm/sluice" /* used when /run is no tmpfs */
 
 enum {
-	SL_ABI_MAJOR = 1,
+	SL_ABI_MAJOR = 2,
 	SL_ABI_MINOR = 0,
 	SL_SHM_PAGE = 4096,
 	SL_SHM_HEADER_PAGES = 4, /* bytes 0 .. 4*4096: the header; sl_shm_live follows */
@@ -170,8 +171,18 @@ static inline const char *sl_record_type_name(__u32 type)
 
 enum sl_op { SL_OP_PUT = 0, SL_OP_DEL = 1 };
 
-/* Which array of a pool a TABLE carries. */
-enum sl_table_kind { SL_TABLE_CURRENT = 0, SL_TABLE_BASE_TCP = 1, SL_TABLE_BASE_QUIC = 2, SL_TABLE_BASE_UDP = 3, SL_TABLE_KIND_COUNT };
+/* Which array of a pool a TABLE carries: kind BASE_TCP + enum sl_flow_kind is the bases of that traffic. A
+ * base table is there only while some row of that kind is open, a lens table only while its lens is used. */
+enum sl_table_kind {
+	SL_TABLE_CURRENT = 0, /* slot and SL_ROW_LOOK; all others: slots only */
+	SL_TABLE_BASE_TCP = 1,
+	SL_TABLE_BASE_QUIC = 2,
+	SL_TABLE_BASE_UDP = 3,
+	SL_TABLE_LENS_TCP = 4, /* sl_pool.lens_rows rows; the others sl_pool.rows */
+	SL_TABLE_LENS_QUIC = 5,
+	SL_TABLE_LENS_UDP = 6,
+	SL_TABLE_KIND_COUNT
+};
 
 /* rows x u16 at arena position `position`; positions count bytes since the session began. */
 struct sl_table_put {
@@ -294,6 +305,7 @@ struct sl_counter {
 /* Counters of one worker; sluice-dp adds, nobody resets. Cycles are TSC ticks. */
 struct sl_worker_stats {
 	__u64 verdict[SL_VERDICT_SLOTS];
+	__u64 flow[SL_FLOW_COUNTERS]; /* by enum sl_flow_counter */
 	__u64 rx_packets;
 	__u64 rx_bytes;
 	__u64 tx_packets;

@@ -18,6 +18,9 @@ enum sl_limit {
 	SL_ROW_SLOT = 0x7fff,          /* the other 15 bits */
 	SL_TABLE_ROWS_MIN = 7,         /* the Maglev paper's own example; a useful table has 100 x backends */
 	SL_TABLE_ROWS_MAX = 16777213,  /* the largest prime of 24 bits: 32 MiB a table */
+	SL_IDLE_MAX_S = 43200,         /* connection-idle: entries keep 16 bits of seconds, with room to notice age */
+	SL_FLOWS_MAX = 1 << 28,        /* remembered connections of the shared table: 4 GiB and some */
+	SL_FLOW_COUNTERS = 32,         /* counters reserved per worker, so a new one keeps the layout */
 	SL_SERVICES_MAX = 65536,
 	SL_POOLS_MAX = 65536,
 	SL_BACKENDS_MAX = 1 << 21,     /* of all pools together */

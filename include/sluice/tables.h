@@ -16,6 +16,12 @@ enum sl_hash { SL_HASH_5TUPLE = 0, SL_HASH_SOURCE = 1, SL_HASH_COUNT };
 enum sl_tracking { SL_TRACKING_CHANGED_ROWS = 0, SL_TRACKING_ALWAYS = 1, SL_TRACKING_NEVER = 2, SL_TRACKING_COUNT };
 enum sl_udp_flows { SL_UDP_FLOWS_STICKY = 0, SL_UDP_FLOWS_NONE = 1, SL_UDP_FLOWS_QUIC = 2, SL_UDP_FLOWS_COUNT };
 
+/*
+ * Kinds of traffic, told apart by what starts a connection and how long one may be silent. A service has
+ * one kind: TCP, QUIC (UDP with udp-flows quic) or unmarked UDP (udp-flows sticky).
+ */
+enum sl_flow_kind { SL_FLOW_TCP = 0, SL_FLOW_QUIC = 1, SL_FLOW_UDP = 2, SL_FLOW_KIND_COUNT };
+
 /* What happens to a packet that has no backend (pool) or no service (VIP). */
 enum sl_otherwise { SL_OTHERWISE_DROP = 0, SL_OTHERWISE_REJECT = 1, SL_OTHERWISE_KERNEL = 2, SL_OTHERWISE_COUNT };
 
@@ -53,16 +59,25 @@ struct sl_service {
 	__u8 hash;      /* enum sl_hash */
 	__u8 tracking;  /* enum sl_tracking */
 	__u8 udp_flows; /* enum sl_udp_flows */
-	__u8 zero[4];
+	__u8 lens_hash; /* enum sl_hash that rows of the pool's lens are chosen by; read only while it has one */
+	__u8 zero[3];
 };
 
-/* One pool: its table has `rows` rows (a prime), its backends slots 0 .. slots-1. */
+/*
+ * One pool: its table has `rows` rows (a prime), its backends slots 0 .. slots-1. While `lens_rows` is not
+ * 0 the table size or the key changed a while ago (selection.md 5, lens): connections older than that are
+ * found by `lens_key` and `lens_rows` in the tables of kind SL_TABLE_LENS_*, and every row is LOOK.
+ */
 struct sl_pool {
 	__u32 id;
 	__u32 rows;
 	__u16 slots;
 	__u8 otherwise; /* enum sl_otherwise, when a row has no live backend; never KERNEL */
-	__u8 zero[5];
+	__u8 zero;
+	__u16 idle_s[SL_FLOW_KIND_COUNT]; /* connection-idle, 1 .. SL_IDLE_MAX_S */
+	__u16 zero2;
+	__u32 lens_rows;         /* 0: no lens */
+	struct sl_key lens_key;
 };
 
 /* One backend of a pool. `stats` is its position in the statistics, unique over all pools. */
@@ -101,13 +116,15 @@ struct sl_settings {
 	struct sl_key hash_key;    /* the fleet's key: rows */
 	struct sl_key flow_key;    /* flow tags and the tunnel's identification; survives a rotation of hash_key */
 	__u32 reply_rate;          /* RST, unreachable and too-big answers a second and worker; 0: none */
-	__u32 zero[7];
+	__u16 idle_max_s[SL_FLOW_KIND_COUNT]; /* longest idle_s of all pools: older entries of any pool are free */
+	__u16 zero2;
+	__u32 zero[5];
 };
 
 _Static_assert(sizeof(struct sl_vip) == 24, "ABI");
 _Static_assert(sizeof(struct sl_listener) == 24, "ABI");
 _Static_assert(sizeof(struct sl_service) == 16, "ABI");
-_Static_assert(sizeof(struct sl_pool) == 16, "ABI");
+_Static_assert(sizeof(struct sl_pool) == 40, "ABI");
 _Static_assert(sizeof(struct sl_backend) == 48, "ABI; three quarters of a cache line");
 _Static_assert(sizeof(struct sl_neighbor) == 16, "ABI");
 _Static_assert(sizeof(struct sl_port) == 16, "ABI");

@@ -12,7 +12,7 @@ ROOT = HERE.parents[1]
 
 # What was changed, in which header, from what to what.
 CHANGES = [
-    ("a field that grows", "tables.h", "__u8 zero[4];\n};\n\n/* One pool", "__u8 zero[8];\n};\n\n/* One pool"),
+    ("a field that grows", "tables.h", "__u8 zero[3];\n};\n\n/*\n * One pool", "__u8 zero[8];\n};\n\n/*\n * One pool"),
     ("a field of another meaning and the same size", "tables.h", "__u32 neighbor;           /*", "__u32 gateway;            /*"),
     ("a value that moves", "verdict.h", "SL_VERDICT_DROP_LOOP,", "SL_VERDICT_DROP_EARLY,\n\tSL_VERDICT_DROP_LOOP,"),
     ("two fields that change places", "abi.h", "__u64 position;  ", "__u64 length_;   "),
@@ -60,7 +60,7 @@ def main():
                                           if not line.startswith("_Static_assert")))
             status, output = check(copy)
             must(status == 1 and "raise SL_ABI_MINOR" in output and "raise SL_ABI_MAJOR" in output, name + " is noticed", output)
-            replace(copy / "include/sluice/abi.h", "SL_ABI_MAJOR = 1", "SL_ABI_MAJOR = 2")
+            replace(copy / "include/sluice/abi.h", "SL_ABI_MAJOR = 2", "SL_ABI_MAJOR = 3")
             status, output = check(copy)
             must(status == 1 and "the version is new" in output, name + " asks for a new description", output)
             must(check(copy, "--update")[0] == 0 and check(copy)[0] == 0, name + " is accepted with both")

@@ -39,6 +39,8 @@ MAP(pools, BPF_MAP_TYPE_ARRAY, __u32, struct sl_pool);
 MAP(rows, BPF_MAP_TYPE_ARRAY, __u32, __u32);
 MAP(backends, BPF_MAP_TYPE_ARRAY, __u32, struct sl_backend);
 MAP(neighbors, BPF_MAP_TYPE_ARRAY, __u32, struct sl_neighbor);
+MAP(flows, BPF_MAP_TYPE_HASH, __u64, struct sl_flow);
+MAP(plans, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct sl_plan);
 MAP(verdicts, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64);
 
 SL_INLINE const struct sl_service *sl_env_service(struct sl_env *env, const struct sl_addr *dst, __be16 port,
@@ -109,11 +111,64 @@ SL_INLINE const struct sl_settings *sl_env_settings(struct sl_env *env)
 	return env->settings;
 }
 
-SL_INLINE __u16 sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt)
+SL_INLINE __u16 sl_env_base(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 current)
+{
+	__u32 key = row + kind;
+	const __u32 *value = bpf_map_lookup_elem(&rows, &key);
+
+	(void)env;
+	(void)pool;
+	return value ? (__u16)*value : current;
+}
+
+SL_INLINE int sl_env_lens(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 *slot)
+{
+	*slot = sl_env_base(env, pool, kind, row, SL_SLOT_NONE);
+	return *slot != SL_SLOT_NONE;
+}
+
+SL_INLINE int sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt, struct sl_flow *flow)
+{
+	const struct sl_flow *found = bpf_map_lookup_elem(&flows, &pkt->tag);
+
+	(void)env;
+	if (!found)
+		return 0;
+	*flow = *found;
+	return 1;
+}
+
+SL_INLINE int sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot, __u8 flags)
+{
+	const struct sl_flow flow = { .slot = slot, .flags = flags };
+
+	(void)env;
+	return (int)bpf_map_update_elem(&flows, &pkt->tag, &flow, BPF_ANY);
+}
+
+SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow,
+				 __u8 flags)
+{
+	sl_env_flow_put(env, pkt, flow->slot, flags);
+}
+
+SL_INLINE void sl_env_flow_del(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow)
 {
 	(void)env;
-	(void)pkt;
-	return SL_SLOT_NONE;
+	(void)flow;
+	bpf_map_delete_elem(&flows, &pkt->tag);
+}
+
+SL_INLINE int sl_env_flow_pressure(struct sl_env *env)
+{
+	(void)env;
+	return 0;
+}
+
+SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counter)
+{
+	(void)env;
+	(void)counter;
 }
 
 SL_INLINE int sl_env_reply_allowed(struct sl_env *env)
@@ -124,8 +179,8 @@ SL_INLINE int sl_env_reply_allowed(struct sl_env *env)
 
 SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 {
-	const int grow = pkt->plan.grow;
-	const int tail = (int)pkt->plan.frame_len - (int)pkt->frame_len - grow;
+	const int grow = pkt->plan->grow;
+	const int tail = (int)pkt->plan->frame_len - (int)pkt->frame_len - grow;
 
 	if (grow && bpf_xdp_adjust_head(env->ctx, -grow))
 		return -1;
@@ -133,7 +188,7 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 		return -1;
 	pkt->data = (__u8 *)(long)env->ctx->data;
 	pkt->end = (__u8 *)(long)env->ctx->data_end;
-	pkt->frame_len = pkt->plan.frame_len;
+	pkt->frame_len = pkt->plan->frame_len;
 	return 0;
 }
 
@@ -172,7 +227,8 @@ int core(struct xdp_md *ctx)
 	__u64 *count;
 	__u32 verdict;
 
-	if (!env.settings)
+	pkt.plan = bpf_map_lookup_elem(&plans, &key);
+	if (!env.settings || !pkt.plan)
 		return XDP_ABORTED;
 	pkt.data = (__u8 *)(long)ctx->data;
 	pkt.end = (__u8 *)(long)ctx->data_end;

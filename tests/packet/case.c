@@ -125,11 +125,14 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 {
 	struct sl_env *env = malloc(sizeof(*env));
 	struct sl_packet *pkt = malloc(sizeof(*pkt));
+	struct sl_plan *plan = malloc(sizeof(*plan));
 	__u8 *buffer = malloc(c->headroom + c->readable ? c->headroom + c->readable : 1);
 	__u32 left;
 
 	memset(env, fill, sizeof(*env));
 	memset(pkt, fill, sizeof(*pkt));
+	memset(plan, fill, sizeof(*plan));
+	pkt->plan = plan;
 	memset(buffer, fill, c->headroom);
 	memcpy(buffer + c->headroom, c->in, c->readable);
 	world_init(env);
@@ -160,6 +163,7 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 	ret_result->looks = (int)env->flow_gets;
 	ret_result->replies = c->replies - env->replies;
 	free(buffer);
+	free(plan);
 	free(pkt);
 	free(env);
 }

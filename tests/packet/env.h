@@ -7,6 +7,7 @@
 #define TESTS_PACKET_ENV_H
 
 #include "sluice/core/env.h"
+#include "sluice/flows.h"
 
 enum { ENV_MAX = 64, ENV_ROWS_MAX = 16 };
 
@@ -100,17 +101,67 @@ SL_INLINE const struct sl_settings *sl_env_settings(struct sl_env *env)
 	return &env->settings;
 }
 
-SL_INLINE __u16 sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt)
+SL_INLINE __u16 sl_env_base(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 current)
+{
+	(void)env;
+	(void)pool;
+	(void)kind;
+	(void)row;
+	return current;
+}
+
+SL_INLINE int sl_env_lens(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 *slot)
+{
+	(void)env;
+	(void)pool;
+	(void)kind;
+	(void)row;
+	(void)slot;
+	return 0;
+}
+
+SL_INLINE int sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt, struct sl_flow *flow)
 {
 	(void)pkt;
 	env->flow_gets++;
-	return env->remembered;
+	*flow = (struct sl_flow){ .slot = env->remembered, .age_s = SL_FLOW_HANDSHAKE_S };
+	return env->remembered != SL_SLOT_NONE;
 }
 
-SL_INLINE void sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot)
+SL_INLINE int sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot, __u8 flags)
 {
 	(void)pkt;
+	(void)flags;
 	env->remembered = slot;
+	return 0;
+}
+
+SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow,
+				 __u8 flags)
+{
+	(void)env;
+	(void)pkt;
+	(void)flow;
+	(void)flags;
+}
+
+SL_INLINE void sl_env_flow_del(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow)
+{
+	(void)pkt;
+	(void)flow;
+	env->remembered = SL_SLOT_NONE;
+}
+
+SL_INLINE int sl_env_flow_pressure(struct sl_env *env)
+{
+	(void)env;
+	return 0;
+}
+
+SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counter)
+{
+	(void)env;
+	(void)counter;
 }
 
 SL_INLINE __u64 sl_env_now(struct sl_env *env)
@@ -129,10 +180,10 @@ SL_INLINE int sl_env_reply_allowed(struct sl_env *env)
 
 SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 {
-	if ((__u64)(pkt->data - env->buffer) < pkt->plan.grow)
+	if ((__u64)(pkt->data - env->buffer) < pkt->plan->grow)
 		return -1;
-	pkt->data -= pkt->plan.grow;
-	pkt->frame_len = pkt->plan.frame_len;
+	pkt->data -= pkt->plan->grow;
+	pkt->frame_len = pkt->plan->frame_len;
 	if (pkt->end > pkt->data + pkt->frame_len)
 		pkt->end = pkt->data + pkt->frame_len;
 	return 0;

@@ -97,7 +97,7 @@ struct feeder *feeder_create(const struct feeder_conf *conf)
 	const struct publisher_events events = {.hello = feeder_hello};
 	struct feeder *feeder = calloc(1, sizeof(*feeder));
 	struct publisher_events own;
-	const struct sl_pool pool = {.rows = FEEDER_ROWS, .slots = (uint16_t)conf->backends};
+	const struct sl_pool pool = {.rows = FEEDER_ROWS, .slots = (uint16_t)conf->backends, .idle_s = {60, 60, 60}};
 	const struct sl_service service = {.mode = (uint8_t)conf->mode};
 	const struct sl_listener listener = {
 		.addr = conf->vip, .port = htons(FEEDER_PORT), .proto = conf->proto, .service = 0};

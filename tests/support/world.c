@@ -70,7 +70,8 @@ static bool pool_at(uint64_t seed, uint64_t generation, uint32_t id, struct sl_p
 {
 	const uint64_t d = dice(seed, generation, OBJECT_POOL, id);
 
-	*pool = (struct sl_pool){ .id = id, .rows = d % 7 == 0 ? ROWS_LARGE : ROWS, .slots = SLOTS, .otherwise = d % 2 };
+	*pool = (struct sl_pool){ .id = id, .rows = d % 7 == 0 ? ROWS_LARGE : ROWS, .slots = SLOTS, .otherwise = d % 2,
+				  .idle_s = { 60, 60, 60 } };
 	return id == 0 || d % 4 != 0;
 }
 

@@ -115,7 +115,7 @@ static enum sl_reject_reason commit(struct fixture *f, uint64_t generation)
 }
 
 static const struct sl_neighbor a_neighbor = { .id = 1, .known = 1, .mtu = 1500 };
-static const struct sl_pool a_pool = { .id = 2, .rows = ROWS, .slots = 3 };
+static const struct sl_pool a_pool = { .id = 2, .rows = ROWS, .slots = 3, .idle_s = { 60, 60, 60 } };
 static const struct sl_backend a_backend = { .pool = 2, .slot = 1, .state = SL_BACKEND_UP, .stats = 5, .neighbor = 1,
 					     .addr = { .d = { 1, 1 } }, .outer_src = { .d = { 9, 9 } } };
 static const struct sl_service a_service = { .id = 3, .pool = 2 };
@@ -191,7 +191,7 @@ static void each_wrong_statement_has_its_reason(void **state)
 		{ "few rows", SL_RECORD_POOL, { .pool = { .rows = 6 } }, SL_REJECT_RANGE },
 		{ "many rows", SL_RECORD_POOL, { .pool = { .rows = SL_TABLE_ROWS_MAX + 1 } }, SL_REJECT_RANGE },
 		{ "many slots", SL_RECORD_POOL, { .pool = { .rows = 7, .slots = 0x8000 } }, SL_REJECT_RANGE },
-		{ "pool to kernel", SL_RECORD_POOL, { .pool = { .rows = 7, .otherwise = SL_OTHERWISE_KERNEL } }, SL_REJECT_TYPE },
+		{ "pool to kernel", SL_RECORD_POOL, { .pool = { .rows = 7, .otherwise = SL_OTHERWISE_KERNEL, .idle_s = { 1, 1, 1 } } }, SL_REJECT_TYPE },
 		{ "backend pool", SL_RECORD_BACKEND, { .backend = { .pool = 4 } }, SL_REJECT_RANGE },
 		{ "backend slot", SL_RECORD_BACKEND, { .backend = { .slot = SL_SLOT_NONE } }, SL_REJECT_RANGE },
 		{ "backend stats", SL_RECORD_BACKEND, { .backend = { .stats = 16 } }, SL_REJECT_RANGE },
@@ -199,7 +199,7 @@ static void each_wrong_statement_has_its_reason(void **state)
 		{ "backend state", SL_RECORD_BACKEND, { .backend = { .state = SL_BACKEND_STATE_COUNT } }, SL_REJECT_TYPE },
 		{ "table of no pool", SL_RECORD_TABLE, { .table = { .pool = 3, .rows = 7, .length = 14 } }, SL_REJECT_REFERENCE },
 		{ "table past pools", SL_RECORD_TABLE, { .table = { .pool = 4 } }, SL_REJECT_RANGE },
-		{ "table kind", SL_RECORD_TABLE, { .table = { .pool = 2, .kind = 4 } }, SL_REJECT_TYPE },
+		{ "table kind", SL_RECORD_TABLE, { .table = { .pool = 2, .kind = SL_TABLE_KIND_COUNT } }, SL_REJECT_TYPE },
 		{ "table without bytes", SL_RECORD_TABLE, { .table = { .pool = 2, .rows = 7, .length = 14 } }, SL_REJECT_TABLE },
 		{ "service id", SL_RECORD_SERVICE, { .service = { .id = 8 } }, SL_REJECT_RANGE },
 		{ "service pool", SL_RECORD_SERVICE, { .service = { .pool = 4 } }, SL_REJECT_RANGE },
@@ -376,7 +376,7 @@ static void one_change_among_ten_thousand_pools_copies_one_pool(void **state)
 	assert_int_equal(PUT(SL_RECORD_NEIGHBOR, neighbor), 0);
 	memset(f->row, 0, sizeof(f->row));
 	for (uint32_t id = 0; id < large.pools; id++) {
-		const struct sl_pool pool = { .id = id, .rows = ROWS, .slots = 2 };
+		const struct sl_pool pool = { .id = id, .rows = ROWS, .slots = 2, .idle_s = { 60, 60, 60 } };
 		const struct sl_service service = { .id = id, .pool = id };
 
 		backend.pool = backend.stats = id;

@@ -66,7 +66,7 @@ static int build(void **state)
 						     .listeners = LISTENERS, .vips = VIPS, .workers = 1 };
 	const struct sl_settings settings = { .reply_rate = RATE };
 	const struct sl_neighbor neighbor = { .id = 1 };
-	const struct sl_pool pool = { .rows = 7, .slots = 2 };
+	const struct sl_pool pool = { .rows = 7, .slots = 2, .idle_s = { 1, 1, 1 } };
 	const struct sl_backend backend = { .slot = 1, .stats = 1, .neighbor = 1, .outer_src = address(900) };
 	const uint16_t rows[7] = { 1, 1, 1, SL_SLOT_NONE, 1, 1, 1 | SL_ROW_LOOK };
 	const struct sl_table_put put = { .rows = 7, .length = 14, .checksum = sl_checksum64(rows, 14) };

@@ -236,7 +236,7 @@ static void every_header_that_lies_is_refused_with_its_own_reason(void **state)
 {
 	static const struct patch_case cases[] = {
 		{ "magic", FIELD(magic), 1, -EBADMSG, false },
-		{ "layout version 2.0", FIELD(abi_major), 2, -EPROTO, false },
+		{ "layout version 3.0", FIELD(abi_major), 3, -EPROTO, false },
 		{ "header of 64 bytes", FIELD(header_size), 64, -EBADMSG, false },
 		{ "checksum", FIELD(session), 77, -EBADMSG, true },
 		{ "session is 0", FIELD(session), 0, -EBADMSG, false },

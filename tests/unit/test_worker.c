@@ -89,7 +89,7 @@ static void make_snapshot(enum sl_mode mode)
 {
 	const struct sl_shm_limits limits = {8, 8, 32, 32, 8, 8, 1, 0};
 	const struct sl_settings settings = {.hash_key = {1, 2}, .flow_key = {3, 4}, .reply_rate = 100};
-	const struct sl_pool pool = {.rows = ROWS, .slots = BACKENDS};
+	const struct sl_pool pool = {.rows = ROWS, .slots = BACKENDS, .idle_s = {60, 60, 60}};
 	const struct sl_service service = {.mode = (__u8)mode};
 	const struct sl_addr vip_addr = sl_addr_from_v4(inet_addr("10.9.9.9"));
 	const struct sl_listener listener = {.addr = vip_addr, .port = htons(80), .proto = IPPROTO_UDP};

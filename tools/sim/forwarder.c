@@ -16,6 +16,7 @@ enum { HEADROOM = 256 }; /* at least SL_OUTER_MAX: more than any plan grows */
 struct forwarder {
 	struct sl_env env;
 	struct sl_packet pkt;
+	struct sl_plan plan;
 	uint8_t buffer[HEADROOM + FORWARDER_FRAME_MAX];
 };
 
@@ -24,10 +25,10 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 	const struct forwarder *forwarder =
 		(const struct forwarder *)((const char *)env - offsetof(struct forwarder, env));
 
-	if ((size_t)(pkt->data - forwarder->buffer) < pkt->plan.grow)
+	if ((size_t)(pkt->data - forwarder->buffer) < pkt->plan->grow)
 		return -ENOSPC;
-	pkt->data -= pkt->plan.grow;
-	pkt->frame_len = pkt->plan.frame_len;
+	pkt->data -= pkt->plan->grow;
+	pkt->frame_len = pkt->plan->frame_len;
 	/* A frame that was captured in part stays so: only what is past its new end is cut off. */
 	if (pkt->end - pkt->data > (ptrdiff_t)pkt->frame_len)
 		pkt->end = pkt->data + pkt->frame_len;
@@ -68,6 +69,7 @@ enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame,
 
 	assert(captured <= FORWARDER_FRAME_MAX);
 	memset(pkt, 0, sizeof(*pkt));
+	pkt->plan = &forwarder->plan;
 	pkt->data = forwarder->buffer + HEADROOM;
 	pkt->end = pkt->data + captured;
 	pkt->frame_len = frame_len;

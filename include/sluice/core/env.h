@@ -8,6 +8,7 @@
 #ifndef SLUICE_CORE_ENV_H
 #define SLUICE_CORE_ENV_H
 
+#include "flow.h"
 #include "packet.h"
 
 struct sl_env;
@@ -31,11 +32,25 @@ SL_INLINE const struct sl_neighbor *sl_env_neighbor(struct sl_env *env, __u32 ne
 SL_INLINE const struct sl_port *sl_env_port(struct sl_env *env, __u16 port);
 /* Never NULL. */
 SL_INLINE const struct sl_settings *sl_env_settings(struct sl_env *env);
-/* What is remembered of the packet's connection: a slot, or SL_SLOT_NONE. Asked only in rows with LOOK
- * or when the service tracks always. */
-SL_INLINE __u16 sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt);
-/* Remembers the packet's connection at `slot`. */
-SL_INLINE void sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot);
+/* The base of a row for that kind of traffic: the pool's base table, or `current` where it has none. */
+SL_INLINE __u16 sl_env_base(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 current);
+/* The same through the pool's lens, whose tables have pool->lens_rows rows; *slot is written and 1 returned, or
+ * 0: this kind has no lens any more. */
+SL_INLINE int sl_env_lens(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 *slot);
+/*
+ * The memory of connections, by pkt->tag, pkt->pool, pkt->kind and pkt->row. Asked only in rows with LOOK or
+ * when the service tracks always. get: 1 and *flow, or 0: nothing (or too old). put: remembers the connection
+ * at `slot`, over what was remembered of it; 0, or not 0: there is no room. touch: it was seen now and is in
+ * state `flags` (SL_FLOW_IS_*). Without UNCONFIRMED, put and touch also tell whoever shares the memory.
+ */
+SL_INLINE int sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt, struct sl_flow *flow);
+SL_INLINE int sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot, __u8 flags);
+SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow,
+				 __u8 flags);
+SL_INLINE void sl_env_flow_del(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow);
+/* True while the memory is so full that nothing new may be stored in open rows (selection.md 5, PRESSURE). */
+SL_INLINE int sl_env_flow_pressure(struct sl_env *env);
+SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counter);
 /* Nanoseconds of a monotonic clock, constant within a burst. */
 SL_INLINE __u64 sl_env_now(struct sl_env *env);
 /* True when one more answer (RST, unreachable, too big) is within the worker's rate; takes it. */

@@ -116,7 +116,7 @@ SL_INLINE enum sl_verdict sl_decide(struct sl_env *env, struct sl_packet *pkt)
 /* Fifth stage: room for the plan. 0, or not 0: the packet ends as drop_no_room. */
 SL_INLINE int sl_room(struct sl_env *env, struct sl_packet *pkt)
 {
-	if (!pkt->plan.grow && pkt->plan.frame_len == pkt->frame_len)
+	if (!pkt->plan->grow && pkt->plan->frame_len == pkt->frame_len)
 		return 0;
 	return sl_env_room(env, pkt);
 }
@@ -131,7 +131,7 @@ SL_INLINE int sl_write_front(struct sl_packet *pkt, __u32 len, __u32 ethernet)
 
 	if (!front)
 		return -1;
-	__builtin_memcpy(front, pkt->plan.outer + SL_OUTER_IP - ethernet, len);
+	__builtin_memcpy(front, pkt->plan->outer + SL_OUTER_IP - ethernet, len);
 	return 0;
 }
 
@@ -139,7 +139,7 @@ SL_INLINE int sl_write_front(struct sl_packet *pkt, __u32 len, __u32 ethernet)
  * 14 or 18 bytes with IPv4 or IPv6, alone or with ICMP (8) or TCP (20) behind it. No two are the same. */
 SL_INLINE int sl_write_outer(struct sl_packet *pkt)
 {
-	switch (pkt->plan.outer_len) {
+	switch (pkt->plan->outer_len) {
 	case SL_L2_LEN: return sl_write_front(pkt, SL_L2_LEN, 14);
 	case 14 + 20: return sl_write_front(pkt, 14 + 20, 14);
 	case 14 + 40: return sl_write_front(pkt, 14 + 40, 14); /* IPv6, or IPv4 with TCP */
@@ -162,12 +162,12 @@ SL_INLINE int sl_write(struct sl_packet *pkt)
 
 	if (sl_write_outer(pkt))
 		return -1;
-	if (!pkt->plan.patch_at)
+	if (!pkt->plan->patch_at)
 		return 0;
-	patch = sl_cursor(pkt, pkt->plan.patch_at, sizeof(pkt->plan.patch));
+	patch = sl_cursor(pkt, pkt->plan->patch_at, sizeof(pkt->plan->patch));
 	if (!patch)
 		return -1;
-	__builtin_memcpy(patch, pkt->plan.patch, sizeof(pkt->plan.patch));
+	__builtin_memcpy(patch, pkt->plan->patch, sizeof(pkt->plan->patch));
 	return 0;
 }
 

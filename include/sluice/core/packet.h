@@ -21,6 +21,9 @@ enum {
 	SL_PKT_ICMP = 1 << 6,         /* ICMP or ICMPv6: key has no ports */
 	SL_PKT_TRACKED = 1 << 7,      /* a remembered connection answered */
 	SL_PKT_BOUND = 1 << 8,        /* an IPv6 routing or authentication header: no answer may repeat it */
+	SL_PKT_DATA = 1 << 9,         /* TCP with a payload */
+	SL_PKT_QUOTED = 1 << 10,      /* an ICMP error: key is that of the connection it quotes */
+	SL_PKT_FOLLOWS = 1 << 11,     /* a later fragment: slot is where its first one went */
 };
 
 /*
@@ -47,6 +50,7 @@ struct sl_packet {
 	/* the home */
 	__u8 *data;       /* first byte of the frame */
 	__u8 *end;        /* one past the last byte that is readable here */
+	struct sl_plan *plan; /* the home's memory for it, apart: BPF keeps it in a map, its stack is too small */
 	__u32 frame_len;  /* bytes of the whole frame; more than end - data where it is in several buffers */
 	__u16 port;       /* index of the port it came in by */
 
@@ -69,12 +73,13 @@ struct sl_packet {
 	const struct sl_pool *pool;
 	const struct sl_backend *backend;
 	const struct sl_neighbor *neighbor;
+	__u64 tag;        /* sl_flow_tag of key; set only where connections are remembered */
 	__u32 hash;       /* sl_row_hash of key */
 	__u32 row;
 	__u16 slot;
 	__u16 out_port;   /* index of the port it leaves by */
+	__u8 kind;        /* enum sl_flow_kind; set only where connections are remembered */
 
-	struct sl_plan plan;
 };
 
 #endif

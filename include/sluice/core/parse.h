@@ -33,10 +33,10 @@ SL_INLINE void sl_parse_reset(struct sl_packet *pkt)
 	pkt->row = 0;
 	pkt->slot = SL_SLOT_NONE;
 	pkt->out_port = pkt->port;
-	pkt->plan.grow = 0;
-	pkt->plan.outer_len = 0;
-	pkt->plan.patch_at = 0;
-	pkt->plan.frame_len = pkt->frame_len;
+	pkt->plan->grow = 0;
+	pkt->plan->outer_len = 0;
+	pkt->plan->patch_at = 0;
+	pkt->plan->frame_len = pkt->frame_len;
 }
 
 SL_INLINE enum sl_verdict sl_parse_tcp(struct sl_packet *pkt, __u32 len)
@@ -54,6 +54,8 @@ SL_INLINE enum sl_verdict sl_parse_tcp(struct sl_packet *pkt, __u32 len)
 	pkt->tcp_flags = tcp->flags;
 	if ((tcp->flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_SYN)
 		pkt->flags |= SL_PKT_START;
+	if (header < len)
+		pkt->flags |= SL_PKT_DATA;
 	return SL_VERDICT_FORWARD;
 }
 

@@ -30,7 +30,7 @@ SL_INLINE __u32 sl_plan_ethernet_len(const struct sl_packet *pkt)
 SL_INLINE void sl_plan_ethernet(struct sl_packet *pkt, const __u8 *dst, const __u8 *src, __u16 type)
 {
 	const __be16 type_be = sl_bswap16(type);
-	__u8 *outer = pkt->plan.outer;
+	__u8 *outer = pkt->plan->outer;
 	__u8 *macs = outer + SL_OUTER_IP - SL_ETH_LEN;
 
 	__builtin_memcpy(outer + SL_OUTER_IP - 2, &type_be, 2);
@@ -51,7 +51,7 @@ SL_INLINE void sl_plan_ethernet(struct sl_packet *pkt, const __u8 *dst, const __
 /* Built in its place, here and in reply.h: BPF's stack has no room for a second copy. */
 SL_INLINE void sl_plan_ipv4(struct sl_packet *pkt, const struct sl_plan_ip *conf)
 {
-	struct sl_ipv4 *ip = (struct sl_ipv4 *)(pkt->plan.outer + SL_OUTER_IP);
+	struct sl_ipv4 *ip = (struct sl_ipv4 *)(pkt->plan->outer + SL_OUTER_IP);
 
 	ip->version_ihl = 0x45;
 	ip->tos = conf->tos;
@@ -68,7 +68,7 @@ SL_INLINE void sl_plan_ipv4(struct sl_packet *pkt, const struct sl_plan_ip *conf
 
 SL_INLINE void sl_plan_ipv6(struct sl_packet *pkt, const struct sl_plan_ip *conf)
 {
-	struct sl_ipv6 *ip = (struct sl_ipv6 *)(pkt->plan.outer + SL_OUTER_IP);
+	struct sl_ipv6 *ip = (struct sl_ipv6 *)(pkt->plan->outer + SL_OUTER_IP);
 
 	ip->version_tc_label = sl_bswap32(6u << 28 | (__u32)conf->tos << 20 | (conf->label & 0xfffff));
 	ip->len = sl_bswap16(conf->payload);

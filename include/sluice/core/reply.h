@@ -76,7 +76,7 @@ SL_INLINE __u16 sl_reply_echo_csum(struct sl_env *env, const struct sl_packet *p
 /* The IP header of an echo reply: the request's with addresses swapped and a new TTL. 0: not readable. */
 SL_INLINE __u32 sl_reply_echo_ip(struct sl_packet *pkt)
 {
-	__u8 *outer = pkt->plan.outer + SL_OUTER_IP;
+	__u8 *outer = pkt->plan->outer + SL_OUTER_IP;
 
 	if (pkt->flags & SL_PKT_V6) {
 		const struct sl_ipv6 *from = (const struct sl_ipv6 *)sl_cursor(pkt, pkt->l3, SL_IPV6_LEN);
@@ -120,10 +120,10 @@ SL_INLINE enum sl_verdict sl_reply_echo(struct sl_env *env, struct sl_packet *pk
 	first = sl_bswap16(icmp->type << 8 | icmp->code);
 	reply = sl_bswap16((pkt->flags & SL_PKT_V6 ? SL_ICMPV6_ECHO_REPLY : SL_ICMP_ECHO_REPLY) << 8 | icmp->code);
 	csum = sl_reply_echo_csum(env, pkt, icmp, first, reply);
-	__builtin_memcpy(pkt->plan.patch, &reply, 2);
-	__builtin_memcpy(pkt->plan.patch + 2, &csum, 2);
-	pkt->plan.patch_at = pkt->l4;
-	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header);
+	__builtin_memcpy(pkt->plan->patch, &reply, 2);
+	__builtin_memcpy(pkt->plan->patch + 2, &csum, 2);
+	pkt->plan->patch_at = pkt->l4;
+	pkt->plan->outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header);
 	return SL_VERDICT_ECHO_REPLY;
 }
 
@@ -147,7 +147,7 @@ SL_INLINE void sl_reply_ip(struct sl_packet *pkt, __u8 proto, __u8 tos, __u32 pa
  */
 SL_INLINE void sl_reply_segment(struct sl_packet *pkt, const struct sl_tcp *from, __u32 header)
 {
-	struct sl_tcp *tcp = (struct sl_tcp *)(pkt->plan.outer + SL_OUTER_IP + header);
+	struct sl_tcp *tcp = (struct sl_tcp *)(pkt->plan->outer + SL_OUTER_IP + header);
 	__u32 segment;
 
 	tcp->sport = from->dport;
@@ -170,8 +170,8 @@ SL_INLINE void sl_reply_segment(struct sl_packet *pkt, const struct sl_tcp *from
 	tcp->csum = (__u16)~sl_csum_fold(sl_csum_words(tcp, sizeof(*tcp)) +
 					 sl_csum_pseudo(&pkt->key.dst, &pkt->key.src, SL_PROTO_TCP, SL_TCP_LEN));
 	sl_reply_ip(pkt, SL_PROTO_TCP, pkt->tos & 0xfc, SL_TCP_LEN); /* the client's DSCP, no ECN */
-	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header + SL_TCP_LEN);
-	pkt->plan.frame_len = pkt->plan.outer_len;
+	pkt->plan->outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header + SL_TCP_LEN);
+	pkt->plan->frame_len = pkt->plan->outer_len;
 }
 
 /* The RST for a segment without RST. False when it cannot be read. */
@@ -193,7 +193,7 @@ SL_INLINE void sl_reply_quote(struct sl_env *env, struct sl_packet *pkt, const i
 {
 	const __u32 header = v6 ? SL_IPV6_LEN : SL_IPV4_LEN;
 	const __u32 most = (v6 ? SL_REPLY_QUOTE_MAX6 : SL_REPLY_QUOTE_MAX4) - header - SL_ICMP_LEN;
-	struct sl_icmp *icmp = (struct sl_icmp *)(pkt->plan.outer + SL_OUTER_IP + header);
+	struct sl_icmp *icmp = (struct sl_icmp *)(pkt->plan->outer + SL_OUTER_IP + header);
 	__u32 quote = sl_readable(pkt) - pkt->l3;
 	__u64 sum;
 
@@ -210,9 +210,9 @@ SL_INLINE void sl_reply_quote(struct sl_env *env, struct sl_packet *pkt, const i
 		sum += sl_csum_pseudo(&pkt->key.dst, &pkt->key.src, SL_PROTO_ICMPV6, SL_ICMP_LEN + quote);
 	icmp->csum = (__u16)~sl_csum_fold(sum);
 	sl_reply_ip(pkt, v6 ? SL_PROTO_ICMPV6 : SL_PROTO_ICMP, v6 ? 0 : SL_REPLY_TOS4, SL_ICMP_LEN + quote);
-	pkt->plan.grow = (__u16)(header + SL_ICMP_LEN);
-	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header + SL_ICMP_LEN);
-	pkt->plan.frame_len = pkt->plan.outer_len + quote;
+	pkt->plan->grow = (__u16)(header + SL_ICMP_LEN);
+	pkt->plan->outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header + SL_ICMP_LEN);
+	pkt->plan->frame_len = pkt->plan->outer_len + quote;
 }
 
 /* A REJECT_* verdict: plans the answer, or says why there is none. */

@@ -81,9 +81,9 @@ SL_INLINE enum sl_verdict sl_rewrite_ipip(struct sl_env *env, struct sl_packet *
 		ip.label = (__u32)(sl_ipip_flow_hash(env, pkt) >> 16) & 0xfffff;
 		sl_plan_ipv6(pkt, &ip);
 	}
-	pkt->plan.grow = (__u16)grow;
-	pkt->plan.outer_len = (__u16)(sl_plan_ethernet_len(pkt) + grow);
-	pkt->plan.frame_len = sl_plan_ethernet_len(pkt) + grow + pkt->ip_len;
+	pkt->plan->grow = (__u16)grow;
+	pkt->plan->outer_len = (__u16)(sl_plan_ethernet_len(pkt) + grow);
+	pkt->plan->frame_len = sl_plan_ethernet_len(pkt) + grow + pkt->ip_len;
 	return SL_VERDICT_FORWARD;
 }
 

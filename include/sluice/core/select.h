@@ -2,11 +2,13 @@
 /*
  * Third stage: from a service to a backend and its next hop. Three steps, so that the worker can fetch
  * the row, the backend and the neighbor of a whole burst ahead. The rules for open rows
- * (selection.md 5) have one place here: sl_select_remembered.
+ * (selection.md 5) have one place here: sl_select_start and sl_select_more.
  */
 #ifndef SLUICE_CORE_SELECT_H
 #define SLUICE_CORE_SELECT_H
 
+#include "../flows.h"
+#include "cursor.h"
 #include "env.h"
 #include "hash.h"
 
@@ -26,53 +28,207 @@ SL_INLINE enum sl_verdict sl_select_row(struct sl_env *env, struct sl_packet *pk
 	return SL_VERDICT_FORWARD;
 }
 
-/* True when a connection that is remembered at a backend in `state` may stay there. */
-SL_INLINE int sl_select_may_stay(const struct sl_packet *pkt, __u8 state)
+/* What the rules of one open row work with. */
+struct sl_select {
+	struct sl_flow flow; /* what is remembered, if `found` */
+	__u16 current;
+	__u16 base;
+	__u8 found;
+	__u8 open;           /* base and current differ, or may have at the time of an older table */
+	__u8 zero[2];
+};
+
+/* The state of the backend in that slot of the packet's pool; GONE where nobody is. */
+SL_INLINE __u8 sl_select_state(struct sl_env *env, const struct sl_packet *pkt, __u16 slot)
 {
-	if (state == SL_BACKEND_UP)
-		return 1;
-	return !(pkt->flags & SL_PKT_START) && (state == SL_BACKEND_DRAINING || state == SL_BACKEND_LINGERING);
+	const struct sl_backend *backend = slot == SL_SLOT_NONE ? SL_NULL : sl_env_backend(env, pkt->pool, slot);
+
+	return backend ? backend->state : (__u8)SL_BACKEND_GONE;
 }
 
-/* The backend that is remembered for the packet's connection, if it may still have it; else NULL. */
-SL_INLINE const struct sl_backend *sl_select_remembered(struct sl_env *env, struct sl_packet *pkt, __u16 row)
+/* selection.md 5, old_ok: connections that are there already may stay. */
+SL_INLINE int sl_select_may_stay(__u8 state)
 {
-	const struct sl_backend *backend;
-	__u16 slot;
+	return state == SL_BACKEND_UP || state == SL_BACKEND_DRAINING || state == SL_BACKEND_LINGERING;
+}
 
-	if (pkt->service->tracking == SL_TRACKING_NEVER)
-		return SL_NULL;
-	if (!(row & SL_ROW_LOOK) && pkt->service->tracking != SL_TRACKING_ALWAYS)
-		return SL_NULL;
-	slot = sl_env_flow_get(env, pkt);
-	if (slot == SL_SLOT_NONE)
-		return SL_NULL;
-	backend = sl_env_backend(env, pkt->pool, slot);
-	if (!backend || !sl_select_may_stay(pkt, backend->state))
-		return SL_NULL;
-	pkt->slot = slot;
-	pkt->flags |= SL_PKT_TRACKED;
-	return backend;
+/* True when connections of the packet's service are remembered at all; sets pkt->kind. */
+SL_INLINE int sl_select_remembers(struct sl_packet *pkt)
+{
+	const struct sl_service *service = pkt->service;
+
+	if (service->tracking == SL_TRACKING_NEVER)
+		return 0;
+	if (pkt->key.proto == SL_PROTO_TCP) {
+		pkt->kind = SL_FLOW_TCP;
+		return 1;
+	}
+	pkt->kind = service->udp_flows == SL_UDP_FLOWS_QUIC ? SL_FLOW_QUIC : SL_FLOW_UDP;
+	return service->udp_flows != SL_UDP_FLOWS_NONE;
+}
+
+/*
+ * True for a QUIC packet that starts a connection: a long header of type Initial or 0-RTT. The types are those
+ * of versions 1 (RFC 9000 17.2) and 2 (RFC 9369 3.2); of an unknown version every long header counts, for its
+ * answer is version negotiation (RFC 8999 6).
+ */
+SL_INLINE int sl_select_quic_start(const struct sl_packet *pkt)
+{
+	const __u8 *quic = sl_cursor(pkt, pkt->l4 + SL_UDP_LEN, 5);
+	__u32 version, type;
+
+	if (!quic || pkt->l4 + SL_UDP_LEN + 5u > pkt->l3 + (__u32)pkt->ip_len || !(quic[0] & 0x80))
+		return 0;
+	version = (__u32)quic[1] << 24 | (__u32)quic[2] << 16 | (__u32)quic[3] << 8 | quic[4];
+	type = quic[0] >> 4 & 3;
+	if (version == 1)
+		return type <= 1;
+	if (version == 0x6b3343cfu)
+		return type == 1 || type == 2;
+	return version != 0;
+}
+
+/* Reads what the rules need: the remembered connection, and base through the lens or the row. */
+SL_INLINE void sl_select_read(struct sl_env *env, struct sl_packet *pkt, struct sl_select *s)
+{
+	const struct sl_pool *pool = pkt->pool;
+	__u32 hash;
+
+	pkt->tag = sl_flow_tag(&sl_env_settings(env)->flow_key, &pkt->key, pool->id);
+	s->found = (__u8)!!sl_env_flow_get(env, pkt, &s->flow);
+	if (pool->lens_rows) {
+		hash = sl_row_hash(&pool->lens_key, &pkt->key, pkt->service->lens_hash == SL_HASH_SOURCE);
+		s->open = (__u8)!!sl_env_lens(env, pool, pkt->kind, sl_row_of(hash, pool->lens_rows), &s->base);
+		if (s->open)
+			return;
+	}
+	s->base = sl_env_base(env, pool, pkt->kind, pkt->row, s->current);
+	s->open = s->base != s->current;
+}
+
+/* A packet that starts a connection. Returns the slot it goes to. */
+SL_INLINE __u16 sl_select_start(struct sl_env *env, struct sl_packet *pkt, struct sl_select *s)
+{
+	__u8 state;
+	int full;
+
+	if (s->found && !(s->flow.flags & SL_FLOW_IS_CLOSING)) {
+		state = sl_select_state(env, pkt, s->flow.slot);
+		if (state == SL_BACKEND_UP || (state == SL_BACKEND_DRAINING && s->flow.age_s < SL_FLOW_HANDSHAKE_S)) {
+			sl_env_flow_touch(env, pkt, &s->flow, s->flow.flags);
+			sl_env_flow_count(env, SL_FLOW_COUNT_KEPT_START);
+			pkt->flags |= SL_PKT_TRACKED;
+			return s->flow.slot;
+		}
+	}
+	if (s->found) {
+		sl_env_flow_del(env, pkt, &s->flow);
+		sl_env_flow_count(env, SL_FLOW_COUNT_REPLACED);
+	}
+	if (s->current == SL_SLOT_NONE || (!s->open && pkt->service->tracking != SL_TRACKING_ALWAYS))
+		return s->current;
+	state = sl_select_state(env, pkt, s->base);
+	full = (state == SL_BACKEND_UP || state == SL_BACKEND_DRAINING) && sl_env_flow_pressure(env);
+	if (!full && !sl_env_flow_put(env, pkt, s->current, SL_FLOW_IS_UNCONFIRMED)) {
+		sl_env_flow_count(env, SL_FLOW_COUNT_STORED_START);
+		return s->current;
+	}
+	if (!s->open || (state != SL_BACKEND_UP && state != SL_BACKEND_DRAINING))
+		return s->current;
+	sl_env_flow_count(env, SL_FLOW_COUNT_START_BASE); /* nothing is stored: the change waits */
+	return s->base;
+}
+
+/* What a remembered connection's state becomes by this packet. */
+SL_INLINE __u8 sl_select_flow_flags(const struct sl_packet *pkt, __u8 flags)
+{
+	flags &= (__u8)~SL_FLOW_IS_UNCONFIRMED;
+	if (pkt->key.proto != SL_PROTO_TCP)
+		return flags;
+	if (pkt->tcp_flags & (SL_TCP_FIN | SL_TCP_RST))
+		return flags | SL_FLOW_IS_CLOSING;
+	return pkt->flags & SL_PKT_DATA ? flags & (__u8)~SL_FLOW_IS_CLOSING : flags;
+}
+
+/* A packet of a connection that exists, or an ICMP error about one. Returns the slot it goes to. */
+SL_INLINE __u16 sl_select_more(struct sl_env *env, struct sl_packet *pkt, struct sl_select *s)
+{
+	const int quoted = pkt->flags & SL_PKT_QUOTED; /* reads only: its sender is not the client */
+	const __u8 flags = sl_select_flow_flags(pkt, 0);
+
+	if (s->found && sl_select_may_stay(sl_select_state(env, pkt, s->flow.slot))) {
+		if (!quoted)
+			sl_env_flow_touch(env, pkt, &s->flow, sl_select_flow_flags(pkt, s->flow.flags));
+		sl_env_flow_count(env, SL_FLOW_COUNT_FOUND);
+		pkt->flags |= SL_PKT_TRACKED;
+		return s->flow.slot;
+	}
+	if (s->found)
+		sl_env_flow_count(env, SL_FLOW_COUNT_LOST);
+	if (!s->open) {
+		if (!quoted && s->current != SL_SLOT_NONE && pkt->service->tracking == SL_TRACKING_ALWAYS)
+			sl_env_flow_put(env, pkt, s->current, flags);
+		return s->current;
+	}
+	if (quoted)
+		sl_env_flow_count(env, SL_FLOW_COUNT_GUESS_ICMP);
+	if (sl_select_may_stay(sl_select_state(env, pkt, s->base))) {
+		if (!quoted)
+			sl_env_flow_count(env, sl_env_flow_pressure(env) || sl_env_flow_put(env, pkt, s->base, flags)
+						       ? SL_FLOW_COUNT_GUESS_BASE_FULL
+						       : SL_FLOW_COUNT_GUESS_BASE);
+		return s->base;
+	}
+	if (!quoted && pkt->kind == SL_FLOW_UDP && s->current != SL_SLOT_NONE)
+		sl_env_flow_put(env, pkt, s->current, flags); /* TCP and QUIC are lost: current will reset them */
+	if (!quoted)
+		sl_env_flow_count(env, SL_FLOW_COUNT_GUESS_CURRENT);
+	return s->current;
+}
+
+/* Where the packet goes: the row's current backend, but where something may be remembered the rules decide. */
+SL_INLINE __u16 sl_select_slot(struct sl_env *env, struct sl_packet *pkt, __u16 row)
+{
+	struct sl_select s = { .current = row & SL_ROW_SLOT };
+
+	if (sl_likely(!(row & SL_ROW_LOOK) && pkt->service->tracking != SL_TRACKING_ALWAYS))
+		return s.current;
+	if (!sl_select_remembers(pkt))
+		return s.current;
+	sl_select_read(env, pkt, &s);
+	if (pkt->kind == SL_FLOW_QUIC && !(pkt->flags & SL_PKT_QUOTED) && sl_select_quic_start(pkt))
+		pkt->flags |= SL_PKT_START;
+	if (pkt->flags & SL_PKT_START)
+		return sl_select_start(env, pkt, &s);
+	return sl_select_more(env, pkt, &s);
+}
+
+/* True when the backend may have the packet: a row's current one must be up, any other may keep what it has. */
+SL_INLINE int sl_select_takes(const struct sl_packet *pkt, const struct sl_backend *backend, __u16 row)
+{
+	if (sl_likely(backend->state == SL_BACKEND_UP))
+		return 1;
+	if (backend->slot == (row & SL_ROW_SLOT) && !(pkt->flags & (SL_PKT_TRACKED | SL_PKT_FOLLOWS)))
+		return 0;
+	return sl_select_may_stay(backend->state);
 }
 
 /* Step two: sets slot and backend. REJECT_EMPTY is still to be planned. */
 SL_INLINE enum sl_verdict sl_select_backend(struct sl_env *env, struct sl_packet *pkt)
 {
 	const __u16 row = sl_env_row(env, pkt->pool, pkt->row);
-	const __u16 slot = row & SL_ROW_SLOT;
+	const __u16 slot = pkt->flags & SL_PKT_FOLLOWS ? pkt->slot : sl_select_slot(env, pkt, row);
 	const struct sl_backend *backend;
 
-	pkt->backend = sl_select_remembered(env, pkt, row);
-	if (pkt->backend)
-		return SL_VERDICT_FORWARD;
 	if (sl_likely(slot != SL_SLOT_NONE)) {
 		backend = sl_env_backend(env, pkt->pool, slot);
-		if (sl_likely(backend && backend->state == SL_BACKEND_UP)) {
+		if (sl_likely(backend && sl_select_takes(pkt, backend, row))) {
 			pkt->slot = slot;
 			pkt->backend = backend;
 			return SL_VERDICT_FORWARD;
 		}
 	}
+	pkt->slot = SL_SLOT_NONE;
 	if (pkt->pool->otherwise == SL_OTHERWISE_REJECT)
 		return SL_VERDICT_REJECT_EMPTY;
 	return SL_VERDICT_DROP_NO_BACKEND;
