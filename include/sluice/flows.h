@@ -12,7 +12,10 @@
  * An entry is valid when its tag is not 0. The writer fills everything else first and stores the tag last
  * with release; to remove, it stores 0 to the tag first. A reader loads the tag with acquire, reads, and
  * loads the tag again: another tag than before means the entry went meanwhile. No reader waits for a writer,
- * so a writer killed at any instruction harms nobody. Slots and flags are one 16-bit word.
+ * so a writer killed at any instruction harms nobody. Slots and flags are one 16-bit word. A file whose flow_key
+ * or numbering is not that of the settings one forwards by (tables.h) is neither read nor written: it belongs
+ * to a generation that is still to come, or to one that is over. A bigger file that takes this one's place
+ * gets its entries from whoever writes them. What makes a header sound: flows_file.h.
  */
 #ifndef SLUICE_FLOWS_H
 #define SLUICE_FLOWS_H

@@ -118,7 +118,9 @@ struct sl_settings {
 	__u32 reply_rate;          /* RST, unreachable and too-big answers a second and worker; 0: none */
 	__u16 idle_max_s[SL_FLOW_KIND_COUNT]; /* longest idle_s of all pools: older entries of any pool are free */
 	__u16 zero2;
-	__u32 zero[5];
+	__u32 zero;
+	__u64 numbering;           /* of pools and slots, random: what was remembered by another one is of no use; 0: none */
+	__u64 zero3;
 };
 
 _Static_assert(sizeof(struct sl_vip) == 24, "ABI");
