@@ -9,6 +9,7 @@
 #ifndef DATAPLANE_ENV_H
 #define DATAPLANE_ENV_H
 
+#include "dataplane/flow_table.h"
 #include "dataplane/snapshot_layout.h"
 #include "sluice/core/env.h"
 
@@ -20,6 +21,7 @@ struct sl_env {
 	uint32_t backend_count;          /* entries of `backends` */
 	uint64_t now_ns;                 /* set once a burst */
 	uint64_t reply_due_ns;           /* when the answers given so far are paid for */
+	struct flow_table *flows;        /* NULL: no connection is remembered */
 	struct sl_worker_stats *stats;   /* NULL: not counted; the same for the next two */
 	struct sl_counter *services;     /* by sl_service.id */
 	struct sl_counter *backends;     /* by sl_backend.stats */
@@ -156,52 +158,6 @@ SL_INLINE int sl_env_lens(struct sl_env *env, const struct sl_pool *pool, __u8 k
 	return 1;
 }
 
-/* Connections are not remembered yet: rows carry no LOOK, and what selects is the table alone. */
-SL_INLINE int sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt, struct sl_flow *flow)
-{
-	(void)env;
-	(void)pkt;
-	(void)flow;
-	return 0;
-}
-
-SL_INLINE int sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot, __u8 flags)
-{
-	(void)env;
-	(void)pkt;
-	(void)slot;
-	(void)flags;
-	return -1;
-}
-
-SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow,
-				 __u8 flags)
-{
-	(void)env;
-	(void)pkt;
-	(void)flow;
-	(void)flags;
-}
-
-SL_INLINE void sl_env_flow_del(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow)
-{
-	(void)env;
-	(void)pkt;
-	(void)flow;
-}
-
-SL_INLINE int sl_env_flow_pressure(struct sl_env *env)
-{
-	(void)env;
-	return 0;
-}
-
-SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counter)
-{
-	if (env->stats != NULL)
-		env->stats->flow[counter]++;
-}
-
 SL_INLINE __u64 sl_env_now(struct sl_env *env)
 {
 	return env->now_ns;
@@ -242,5 +198,7 @@ SL_INLINE void sl_env_count(struct sl_env *env, const struct sl_packet *pkt, enu
 	if (pkt->backend != NULL && verdict == SL_VERDICT_FORWARD) /* a backend's packets are those it was sent */
 		env_add(env->backends, env->backend_count, pkt->backend->stats, bytes);
 }
+
+#include "dataplane/env_flow.h"
 
 #endif

@@ -96,4 +96,17 @@ SL_INLINE __u16 sl_flow_age_s(__u16 now_s, __u16 seen_s)
 	return age > 0xff00 ? 0 : age;
 }
 
+/* The two buckets in which an entry may be, of `buckets` (a power of two): the same one only where there is but one. */
+SL_INLINE __u64 sl_flow_bucket_first(__u64 tag, __u64 buckets)
+{
+	return tag & (buckets - 1);
+}
+
+SL_INLINE __u64 sl_flow_bucket_second(__u64 tag, __u64 buckets)
+{
+	const __u64 second = tag >> 32 & (buckets - 1);
+
+	return second == sl_flow_bucket_first(tag, buckets) ? (second ^ 1) & (buckets - 1) : second;
+}
+
 #endif

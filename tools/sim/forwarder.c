@@ -11,7 +11,11 @@
 
 #include "dataplane/env.h"
 
-enum { HEADROOM = 256 }; /* at least SL_OUTER_MAX: more than any plan grows */
+enum {
+	HEADROOM = 256, /* at least SL_OUTER_MAX: more than any plan grows */
+	FLOWS = 100000, /* connections it can remember */
+	CLOCK_STEP_S = 60, /* the table of connections wants to see time pass, also where no packet comes */
+};
 
 struct forwarder {
 	struct sl_env env;
@@ -43,6 +47,10 @@ int forwarder_create(const struct sl_port *ports, size_t port_count, struct forw
 
 	if (forwarder == NULL)
 		return -ENOMEM;
+	if (flow_table_create(&dp_allocator_malloc, FLOWS, 0, &forwarder->env.flows) < 0) {
+		free(forwarder);
+		return -ENOMEM;
+	}
 	forwarder->env.snapshot = &snapshot_empty;
 	forwarder->env.ports = ports;
 	forwarder->env.port_count = (uint32_t)port_count;
@@ -52,12 +60,25 @@ int forwarder_create(const struct sl_port *ports, size_t port_count, struct forw
 
 void forwarder_destroy(struct forwarder *forwarder)
 {
+	if (forwarder != NULL)
+		flow_table_destroy(&dp_allocator_malloc, forwarder->env.flows);
 	free(forwarder);
 }
 
 void forwarder_use(struct forwarder *forwarder, const struct snapshot *snapshot)
 {
 	forwarder->env.snapshot = snapshot;
+}
+
+static void forwarder_tick(struct forwarder *forwarder, uint64_t now_ns)
+{
+	struct flow_table *flows = forwarder->env.flows;
+	const struct flow_table_lives lives = flow_table_lives(forwarder->env.snapshot->settings.idle_max_s);
+	const uint64_t now_s = now_ns / 1000000000;
+
+	for (uint64_t s = flow_table_now_s(flows) + CLOCK_STEP_S; s < now_s; s += CLOCK_STEP_S)
+		flow_table_tick(flows, s, s * 1000000000, &lives);
+	flow_table_tick(flows, now_s, now_ns, &lives);
 }
 
 enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame, uint32_t captured,
@@ -76,6 +97,7 @@ enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame,
 	pkt->port = port;
 	memcpy(pkt->data, frame, captured);
 	forwarder->env.now_ns = now_ns;
+	forwarder_tick(forwarder, now_ns);
 	verdict = sl_forward(&forwarder->env, pkt);
 	sl_env_count(&forwarder->env, pkt, verdict);
 	*ret_pkt = pkt;
