@@ -190,10 +190,10 @@ static void on_beat(uv_timer_t *timer)
 static int start_loop(struct daemon *d)
 {
 	d->before_poll.data = d->after_poll.data = d;
-	d->on_hup.data = d->on_term.data = d->on_int.data = d->tick.data = d->beat.data = d;
+	d->on_hup.data = d->on_term.data = d->on_int.data = d->tick.data = d->beat.data = d->advance.data = d;
 	if (uv_signal_init(&d->loop, &d->on_hup) < 0 || uv_signal_init(&d->loop, &d->on_term) < 0 ||
 	    uv_signal_init(&d->loop, &d->on_int) < 0 || uv_timer_init(&d->loop, &d->tick) < 0 ||
-	    uv_timer_init(&d->loop, &d->beat) < 0)
+	    uv_timer_init(&d->loop, &d->beat) < 0 || uv_timer_init(&d->loop, &d->advance) < 0)
 		return -EIO;
 	uv_prepare_init(&d->loop, &d->before_poll);
 	uv_check_init(&d->loop, &d->after_poll);

@@ -40,6 +40,7 @@ enum {
 	DAEMON_TICK_BUSY_MS = 2,   /* while a generation is on its way to the workers */
 	DAEMON_TICK_IDLE_MS = 40,  /* a HELLO is noticed within this */
 	DAEMON_DATA_SILENT_MS = 3000, /* a heartbeat older than this: sluice-dp hangs (it beats ten times a second) */
+	DAEMON_ADVANCE_MS = 10000, /* the model's time goes on at least this often while anything in it waits */
 	DAEMON_BEAT_MS = 1000,     /* heartbeat; state file when its ages are due */
 	DAEMON_STATE_MS = 100,     /* between two writes of the state file; more when they take long */
 	DAEMON_STATE_AGE_MS = 5000, /* ages matter too: believed health is younger than ten intervals */
@@ -59,7 +60,7 @@ struct daemon {
 	struct log log;
 	uv_loop_t loop;
 	uv_signal_t on_hup, on_term, on_int;
-	uv_timer_t tick, beat;
+	uv_timer_t tick, beat, advance;
 	uv_prepare_t before_poll; /* publishes what the events of one turn made due */
 	uv_check_t after_poll;
 	bool publish_due;
@@ -166,6 +167,7 @@ void daemon_state_save(struct daemon *d);
 void daemon_state_due(struct daemon *d);
 bool daemon_state_is_due(const struct daemon *d);
 uint64_t daemon_boottime_s(void);
+uint64_t daemon_boottime_ms(void);
 uint64_t daemon_wall_s(void);
 
 /* daemon_view.c */

@@ -115,12 +115,31 @@ static bool may_publish(struct daemon *d)
 	return hops_known(d) || uv_now(&d->loop) - d->settled_ms >= DAEMON_HOPS_WAIT_MS;
 }
 
+static void on_advance(uv_timer_t *timer)
+{
+	daemon_publish(timer->data); /* publish_now() lets the model's time go on */
+}
+
+/* Lets the model's time go on, and comes back when it wants to. */
+static void advance(struct daemon *d)
+{
+	const uint64_t now_ms = daemon_boottime_ms();
+	const uint64_t due_ms = model_advance(d->model, now_ms);
+	const uint64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+
+	if (due_ms == MODEL_NEVER)
+		uv_timer_stop(&d->advance);
+	else /* the loop's clock does not count suspended time: look again within the longest of waits */
+		uv_timer_start(&d->advance, on_advance, wait_ms < DAEMON_ADVANCE_MS ? wait_ms : DAEMON_ADVANCE_MS, 0);
+}
+
 static void publish_now(struct daemon *d)
 {
 	int64_t generation;
 
 	d->publish_due = false;
 	daemon_network_before(d);
+	advance(d);
 	generation = model_update(d->model);
 	if (generation == -ERANGE) {
 		log_info(&d->log, "the configuration outgrew the shared memory");

@@ -21,6 +21,14 @@ uint64_t daemon_boottime_s(void)
 	return seconds(CLOCK_BOOTTIME);
 }
 
+uint64_t daemon_boottime_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 uint64_t daemon_wall_s(void)
 {
 	return seconds(CLOCK_REALTIME);

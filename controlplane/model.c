@@ -151,6 +151,7 @@ static void backend_init(struct model_backend *backend, const struct config *con
 {
 	backend->stated.pool = UINT32_MAX;
 	backend->since_s = now_s;
+	backend->down_since_ms = MODEL_NEVER;
 	backend->health = conf->check < 0 ? BACKEND_UP : BACKEND_UNKNOWN;
 	strcpy(backend->reason, conf->check < 0 ? "no check" : "no result yet");
 	if (!old)
@@ -163,6 +164,8 @@ static void backend_init(struct model_backend *backend, const struct config *con
 	if (same_probe(model->config, old_pool->conf, old->conf, config, conf, backend->conf)) {
 		backend->health = old->health;
 		backend->since_s = old->since_s;
+		backend->was_up = old->was_up;
+		backend->down_since_ms = old->down_since_ms;
 		memcpy(backend->reason, old->reason, sizeof(backend->reason));
 	}
 }
@@ -397,9 +400,13 @@ void model_set_health(struct model *model, const struct model_probe *probe, enum
 		strncpy(backend->reason, reason, sizeof(backend->reason) - 1);
 		if (backend->health == health)
 			continue;
+		backend->was_up = health == BACKEND_DOWN && (backend->was_up || backend->health == BACKEND_UP);
+		if (health != BACKEND_DOWN || backend->health == BACKEND_UP)
+			backend->down_since_ms = MODEL_NEVER;
 		backend->health = health;
 		backend->since_s = now_s;
 		pool->dirty_table = pool->dirty_backends = true;
+		pool->due_ms = 0;
 	}
 }
 

@@ -20,6 +20,9 @@
 #include "shm_layout.h"
 #include "sluice/abi.h"
 
+/* Instead of a time: never, or not yet. */
+#define MODEL_NEVER UINT64_MAX
+
 /* How packets get to an address; neighbor.c knows. All zero: not known yet. */
 struct model_hop {
 	uint32_t neighbor;         /* id of the stated sl_neighbor, 1 or more; 0: none */
@@ -42,6 +45,8 @@ struct model_backend {
 	enum backend_status health; /* what its probe says; always UP in a pool without a check */
 	char reason[128];  /* the last probe's word */
 	uint64_t since_s;  /* of this health */
+	bool was_up;       /* before it went down: its connections may linger */
+	uint64_t down_since_ms; /* CLOCK_BOOTTIME; MODEL_NEVER: not down, or model_advance() has not seen it yet */
 	struct model_hop hop;
 	struct sl_backend stated; /* as the publisher knows it; stated.pool == UINT32_MAX: not at all */
 	uint32_t rows;     /* of the current table that lead here */
@@ -62,6 +67,7 @@ struct model_pool {
 	bool dirty_backends;
 	uint32_t serving;        /* backends that the current rows lead to */
 	bool known;              /* every backend had its first result once; stays true */
+	uint64_t due_ms;         /* when model_advance() looks at it again; 0: at its next call */
 	struct sl_pool stated;
 };
 
@@ -99,6 +105,7 @@ struct model {
 	struct model_service *services;
 	size_t service_count;
 	uint64_t generation;         /* of the last commit; 0: none */
+	uint64_t now_ms;             /* CLOCK_BOOTTIME of the last model_advance() */
 	struct publisher *publisher; /* not owned; NULL: nothing is published */
 	struct sl_shm_limits limits;
 	struct model_events events;
@@ -160,6 +167,15 @@ void model_del_neighbor(struct model *model, uint32_t id);
  */
 int model_set_override(struct model *model, const char *pool, const char *backend,
 		       const struct model_override *override);
+
+/*
+ * Time goes on: what changes by it alone becomes dirty, and what events changed since the last call happened
+ * now. now_ms is CLOCK_BOOTTIME and never goes back. Call it before every model_update(), and at the time it
+ * returns; MODEL_NEVER: only an event can change something.
+ */
+uint64_t model_advance(struct model *model, uint64_t now_ms);
+/* How long a backend of the pool that went down keeps its connections; 0: they are reset at once. */
+uint64_t model_linger_ms(const struct model_pool *pool);
 
 /*
  * Recomputes what is dirty, states what changed, commits. Returns the new generation, or 0 when

@@ -11,11 +11,15 @@
 
 #include "sluice/core/hash.h"
 
-static enum sl_backend_state effective_state(const struct model_pool *pool, const struct model_backend *backend)
+static enum sl_backend_state effective_state(const struct model *model, const struct model_pool *pool,
+					     const struct model_backend *backend)
 {
+	const bool stamped = backend->down_since_ms != MODEL_NEVER && backend->down_since_ms < model->now_ms;
 	const struct backend_inputs in = {
 		.admin = backend->override.admin, .status = backend->health, .weight = backend->conf->weight,
 		.checked = pool->conf->check >= 0, .panic = pool->source == MAGLEV_PANIC,
+		.was_up = backend->was_up, .down_for_ms = stamped ? model->now_ms - backend->down_since_ms : 0,
+		.linger_ms = model_linger_ms(pool),
 	};
 
 	return backend_effective(&in);
@@ -118,7 +122,7 @@ static int backend_state(struct model *model, const struct model_pool *pool, str
 	const struct sl_backend fact = {
 		.pool = pool->id,
 		.slot = backend->slot,
-		.state = (uint8_t)effective_state(pool, backend),
+		.state = (uint8_t)effective_state(model, pool, backend),
 		.stats = backend->stats,
 		.neighbor = backend->hop.neighbor,
 		.addr = backend->conf->address,

@@ -32,6 +32,7 @@ struct balancer {
 	struct snapshot *snapshot;
 	struct forwarder *forwarder;
 	bool has_key;
+	uint64_t due_ms; /* as model_advance() said */
 	struct told *health;  /* newest first */
 	struct told *weights; /* newest first; forgotten at a reload */
 };
@@ -329,13 +330,19 @@ static int renew_datapath(struct balancer *b)
 	return 0;
 }
 
-int balancer_settle(struct balancer *b)
+uint64_t balancer_due_ns(const struct balancer *b)
+{
+	return b->due_ms > UINT64_MAX / 1000000 ? UINT64_MAX : b->due_ms * 1000000;
+}
+
+int balancer_settle(struct balancer *b, uint64_t now_ns)
 {
 	struct snapshot *snapshot = NULL;
 	struct sl_rejected rejected = {0};
 	int64_t generation = -ERANGE;
 	int err = 0;
 
+	b->due_ms = model_advance(b->model, now_ns / 1000000);
 	if (b->datapath != NULL)
 		generation = model_update(b->model);
 	if (generation == -ERANGE) {
@@ -421,7 +428,7 @@ int balancer_create(const struct balancer_options *options, struct balancer **re
 	ports = network_ports(b->network, &port_count);
 	err = forwarder_create(ports, port_count, &b->forwarder);
 	if (err == 0)
-		err = balancer_settle(b);
+		err = balancer_settle(b, 0);
 	if (err < 0)
 		goto fail;
 	*ret_balancer = b;

@@ -35,8 +35,10 @@ int balancer_create(const struct balancer_options *options, struct balancer **re
 void balancer_destroy(struct balancer *balancer); /* NULL is fine */
 /* Carries out one event; takes effect with balancer_settle(). Errors as above. */
 int balancer_event(struct balancer *balancer, const struct scenario_event *event);
-/* Brings all events so far into force, as one generation. */
-int balancer_settle(struct balancer *balancer);
+/* Brings all events so far, and what time alone changed, into force as one generation; now_ns never goes back. */
+int balancer_settle(struct balancer *balancer, uint64_t now_ns);
+/* When time alone changes something next: settle then. UINT64_MAX: never. */
+uint64_t balancer_due_ns(const struct balancer *balancer);
 void balancer_packet(struct balancer *balancer, const uint8_t *frame, uint32_t captured, uint32_t frame_len,
 		     uint64_t now_ns, struct balancer_result *ret_result);
 

@@ -45,19 +45,37 @@ static int exit_code_of(int err)
 
 /* ---- packets ------------------------------------------------------------------------------------------- */
 
-/* All events that are due before the next packet, then one new generation if they changed anything. */
-static int run_events(struct sim *sim)
+/* All events that are due by then, then one new generation if they or the time changed anything. */
+static int run_until(struct sim *sim, uint64_t now_ns)
 {
 	const struct scenario_event *event;
-	bool any = false;
+	bool any = balancer_due_ns(sim->balancer) <= now_ns;
 	int err = 0;
 
-	while (err == 0 && (event = timeline_due(sim->timeline, sim->packets, sim->now_ns)) != NULL) {
+	while (err == 0 && (event = timeline_due(sim->timeline, sim->packets, now_ns)) != NULL) {
 		err = balancer_event(sim->balancer, event);
 		any = true;
 	}
 	if (err == 0 && any)
-		err = balancer_settle(sim->balancer);
+		err = balancer_settle(sim->balancer, now_ns);
+	return err;
+}
+
+/* What happens before the next packet, each at its own time. */
+static int run_events(struct sim *sim)
+{
+	int err = 0;
+
+	for (;;) {
+		const uint64_t event_ns = timeline_next_ns(sim->timeline), due_ns = balancer_due_ns(sim->balancer);
+		const uint64_t next_ns = event_ns < due_ns ? event_ns : due_ns;
+
+		if (err < 0 || next_ns >= sim->now_ns)
+			break;
+		err = run_until(sim, next_ns);
+	}
+	if (err == 0)
+		err = run_until(sim, sim->now_ns);
 	return err < 0 ? exit_code_of(err) : 0;
 }
 

@@ -88,6 +88,13 @@ const struct scenario_event *timeline_due(struct timeline *timeline, uint64_t pa
 	return by_time;
 }
 
+uint64_t timeline_next_ns(const struct timeline *timeline)
+{
+	const struct queue *queue = &timeline->by_time;
+
+	return queue->next < queue->count ? due_of(queue->events[queue->next]) : UINT64_MAX;
+}
+
 size_t timeline_left(const struct timeline *timeline)
 {
 	return timeline->by_packets.count - timeline->by_packets.next + timeline->by_time.count -

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What time alone changes in the model: a backend that went down stops lingering. Events say what
+ * happened; they get their time here, at the next model_advance(). Knows no clock itself.
+ */
+#include "model.h"
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When this backend's connections are given up; MODEL_NEVER: not by time. */
+static uint64_t linger_end(const struct model_pool *pool, const struct model_backend *backend)
+{
+	if (backend->health != BACKEND_DOWN || !backend->was_up || backend->down_since_ms == MODEL_NEVER)
+		return MODEL_NEVER;
+	return backend->down_since_ms + model_linger_ms(pool);
+}
+
+static uint64_t backend_advance(struct model_pool *pool, struct model_backend *backend, uint64_t now_ms)
+{
+	uint64_t end_ms;
+
+	if (backend->health == BACKEND_DOWN && backend->was_up && backend->down_since_ms == MODEL_NEVER)
+		backend->down_since_ms = now_ms;
+	end_ms = linger_end(pool, backend);
+	if (end_ms > now_ms)
+		return end_ms;
+	if (backend->stated.state == SL_BACKEND_LINGERING)
+		pool->dirty_backends = true;
+	return MODEL_NEVER;
+}
+
+static uint64_t pool_advance(struct model_pool *pool, uint64_t now_ms)
+{
+	uint64_t due_ms = MODEL_NEVER;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		due_ms = earlier(due_ms, backend_advance(pool, &pool->backends[i], now_ms));
+	return due_ms;
+}
+
+uint64_t model_advance(struct model *model, uint64_t now_ms)
+{
+	uint64_t due_ms = MODEL_NEVER;
+
+	model->now_ms = now_ms;
+	for (size_t i = 0; i < model->pool_count; i++) {
+		struct model_pool *pool = &model->pools[i];
+
+		if (pool->due_ms <= now_ms)
+			pool->due_ms = pool_advance(pool, now_ms);
+		due_ms = earlier(due_ms, pool->due_ms);
+	}
+	return due_ms;
+}
+
+uint64_t model_linger_ms(const struct model_pool *pool)
+{
+	return pool->conf->on_down_reset ? 0 : pool->conf->linger_ms;
+}
