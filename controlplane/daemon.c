@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "key_file.h"
 #include "sluice/host/lock.h"
 
 static void on_pool_empty(void *ctx, const struct model_pool *pool)
@@ -134,20 +133,18 @@ static int start_model(struct daemon *d)
 {
 	const struct model_events events = { .ctx = d, .pool_empty = on_pool_empty, .pool_serving = on_pool_serving,
 					     .pool_panic = on_pool_panic, .override_gone = on_override_gone };
-	struct sl_key hash_key, flow_key;
+	struct sl_key hash_key;
 	char reterr[512];
 	int err = model_create(&events, &d->model);
 
 	if (err < 0)
 		return err;
-	daemon_state_read(d);
 	err = daemon_load_key(d, d->config, &hash_key, reterr, sizeof(reterr));
 	if (err < 0) {
 		log_error(&d->log, "no hash key", LOG_STR("cause", reterr));
 		return err;
 	}
-	flow_key = d->state.has_flow_key ? d->state.flow_key : key_derive_flow(&hash_key);
-	model_set_keys(d->model, &hash_key, &flow_key);
+	daemon_state_read(d, &hash_key);
 	err = model_configure(d->model, d->config, daemon_wall_s());
 	if (err < 0)
 		return err;
@@ -185,6 +182,7 @@ static void on_beat(uv_timer_t *timer)
 	struct daemon *d = timer->data;
 
 	daemon_beat(d);
+	daemon_flows_beat(d);
 }
 
 static int start_loop(struct daemon *d)
@@ -230,6 +228,9 @@ static int start_parts(struct daemon *d)
 	daemon_log_format(d);
 	d->status = EXIT_ENVIRONMENT;
 	err = start_model(d);
+	if (err < 0)
+		return err;
+	err = daemon_flows_start(d);
 	if (err < 0)
 		return err;
 	d->status = EXIT_SHM;
@@ -328,6 +329,7 @@ void daemon_destroy(struct daemon *d)
 	uv_walk(&d->loop, close_handle, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&d->loop);
+	daemon_flows_destroy(d);
 	model_destroy(d->model);
 	state_clear(&d->state);
 	config_free(d->config);

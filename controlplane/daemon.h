@@ -6,6 +6,7 @@
  *   daemon.c          start, stop, timers, the order of things
  *   daemon_config.c   reading, comparing and taking over configurations
  *   daemon_health.c   probes → model, adoption of results from before a restart
+ *   daemon_flows.c    remembered connections: their file, the census, pressure
  *   daemon_publish.c  shared-memory file, generations, what follows APPLIED
  *   daemon_network.c  ports, next hops, VIP addresses, what is steered
  *   daemon_steering.c on which interfaces
@@ -89,6 +90,7 @@ struct daemon {
 	struct model_probe *probes;    /* ascending by address */
 	size_t probe_count;
 
+	struct daemon_flows *flows; /* daemon_flows.c */
 	struct shm_file *shm;
 	struct publisher *publisher;
 	bool published;      /* a first generation went out */
@@ -137,6 +139,16 @@ int daemon_health_follow(struct daemon *d); /* the configuration changed */
 /* The first of d->probes for an address; they are in its order. probe_count: there is none at or after it. */
 size_t daemon_first_probe(const struct daemon *d, const struct sl_addr *address);
 
+/* daemon_flows.c */
+int daemon_flows_start(struct daemon *d);
+void daemon_flows_destroy(struct daemon *d); /* the loop does not run any more */
+void daemon_flows_follow(struct daemon *d);  /* the configuration changed */
+void daemon_flows_beat(struct daemon *d);
+/* Whether the memory of connections is full now, and when it was last (CLOCK_BOOTTIME ms; 0: never). */
+void daemon_flows_pressure(const struct daemon *d, bool *ret_now, uint64_t *ret_last_ms);
+/* The last whole count, NULL when there is none yet; who asks for it again and again gets it anew each second. */
+const struct flow_census_result *daemon_flows_census(struct daemon *d);
+
 /* daemon_publish.c */
 int daemon_new_file(struct daemon *d); /* a new shared-memory file; everything is stated anew */
 void daemon_publish(struct daemon *d); /* something changed: this turn of the loop ends with a generation */
@@ -161,7 +173,8 @@ int daemon_steering_attach(struct daemon *d, bool fatal);
 void daemon_steering_listen(struct daemon *d); /* to the interfaces of ports, from now on */
 
 /* daemon_state.c */
-int daemon_state_read(struct daemon *d);
+/* Takes numbers, names and the flow key from wherever they survived (numbering.h) into the model. */
+void daemon_state_read(struct daemon *d, const struct sl_key *hash_key);
 void daemon_state_save(struct daemon *d);
 /* Saves what changed, a first change at once; and ages, when they are due. */
 void daemon_state_due(struct daemon *d);

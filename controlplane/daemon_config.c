@@ -87,6 +87,7 @@ static void follow(struct daemon *d, bool restart)
 	if (err < 0)
 		log_error(&d->log, "the new configuration is only followed in part: reload again, or restart sluiced",
 			  LOG_ERRNO("cause", err));
+	daemon_flows_follow(d);
 	if (restart && daemon_new_file(d) == 0)
 		log_warning(&d->log, "interfaces, cores or memory changed: this applies when sluice-dp restarts");
 	daemon_log_format(d);

@@ -138,6 +138,8 @@ static void publish_now(struct daemon *d)
 	int64_t generation;
 
 	d->publish_due = false;
+	if (!d->published && d->state_dirty)
+		daemon_state_save(d); /* the numbering first: what workers remember from now on is of it */
 	daemon_network_before(d);
 	advance(d);
 	generation = model_update(d->model);

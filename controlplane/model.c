@@ -362,6 +362,7 @@ int model_configure(struct model *model, const struct config *config, uint64_t n
 	model->index = fresh.index;
 	model->config = config;
 	model->settings.reply_rate = config->reply_rate;
+	model_idle_max(config, model->settings.idle_max_s);
 	model->settings_dirty = model->services_dirty = model->vips_dirty = true;
 	return 0;
 }

@@ -14,6 +14,7 @@
 
 #include "backend_state.h"
 #include "config.h"
+#include "flow_census.h"
 #include "identity.h"
 #include "maglev.h"
 #include "publish.h"
@@ -68,6 +69,7 @@ struct model_pool {
 	uint32_t serving;        /* backends that the current rows lead to */
 	bool known;              /* every backend had its first result once; stays true */
 	uint64_t due_ms;         /* when model_advance() looks at it again; 0: at its next call */
+	bool census_rows;        /* a row waits for the census to say that nobody is remembered in it any more */
 	struct sl_pool stated;
 };
 
@@ -112,6 +114,8 @@ struct model {
 	struct model_index *index;   /* backends by address; model_index.c */
 	bool settings_dirty, services_dirty, neighbors_dirty, vips_dirty;
 	bool neighbors_changed;      /* stated since the last commit */
+	bool pressure;               /* the memory of connections is full now: no row closes (selection.md 5) */
+	uint64_t pressure_ms;        /* CLOCK_BOOTTIME when it was last; 0: never */
 	struct sl_neighbor *neighbors; /* as last told, by id; entry 0 is "nowhere", one with id 0 is unused */
 	uint32_t neighbor_count;
 	struct sl_listener *stated_listeners; size_t stated_listener_count;
@@ -127,6 +131,8 @@ void model_destroy(struct model *model); /* NULL is fine */
  */
 int model_set_publisher(struct model *model, struct publisher *publisher, const struct sl_shm_limits *limits);
 void model_set_keys(struct model *model, const struct sl_key *hash_key, const struct sl_key *flow_key);
+/* The random number that pool ids and slots are of; what is remembered under another one is of no use. */
+void model_set_numbering(struct model *model, uint64_t numbering);
 
 /*
  * Takes a configuration over the old one: what has the same name keeps its number, health, override and
@@ -167,6 +173,22 @@ void model_del_neighbor(struct model *model, uint32_t id);
  */
 int model_set_override(struct model *model, const char *pool, const char *backend,
 		       const struct model_override *override);
+
+/* ---- the memory of connections; model_flows.c ---- */
+
+/* Whether it is full now, and when it was last, in CLOCK_BOOTTIME ms. */
+void model_set_pressure(struct model *model, bool now, uint64_t last_ms);
+/* The longest connection-idle of all pools, by kind of traffic, in seconds. */
+void model_idle_max(const struct config *config, uint16_t ret_idle_s[SL_FLOW_KIND_COUNT]);
+
+enum model_census {
+	MODEL_CENSUS_NONE = 0, /* nobody waits for one */
+	MODEL_CENSUS_SLOTS,    /* numbers that rest: one a minute will do */
+	MODEL_CENSUS_ROWS,     /* rows that are closed and still LOOK */
+};
+enum model_census model_census_due(const struct model *model);
+/* What the next one is to count: every pool that has a number, by row where rows wait. 0 or -ENOMEM. */
+int model_census_wants(const struct model *model, struct flow_census_want **ret_wants, size_t *ret_count);
 
 /*
  * Time goes on: what changes by it alone becomes dirty, and what events changed since the last call happened

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,8 +183,9 @@ static int read_all(const json_t *root, struct state *state)
 {
 	const char *key = json_string_value(json_object_get(root, "flow-key"));
 	const char *boot = json_string_value(json_object_get(root, "boot"));
+	const char *numbering = json_string_value(json_object_get(root, "numbering"));
 	char here[40];
-	int err;
+	int err, len = 0;
 
 	if (get_u64(root, "version") != STATE_VERSION || json_integer_value(json_object_get(root, "generation")) < 0)
 		return -EINVAL;
@@ -193,6 +195,10 @@ static int read_all(const json_t *root, struct state *state)
 			return -EINVAL;
 		state->has_flow_key = true;
 	}
+	if (numbering && sscanf(numbering, "%16" SCNx64 "%n", &state->numbering, &len) != 1)
+		return -EINVAL;
+	if (numbering && (len != 16 || numbering[len] != '\0'))
+		return -EINVAL;
 	err = read_identities(root, &state->ids);
 	if (err == 0)
 		err = read_overrides(json_object_get(root, "overrides"), state);
@@ -224,6 +230,7 @@ int state_file_read(const char *path, struct state *ret_state, char *reterr, siz
 		snprintf(reterr, reterr_size, "state '%s': written by another version or damaged; starting without it: "
 			 "overrides and numbers are new", path);
 	}
+	ret_state->found = err == 0;
 	return err;
 }
 
@@ -306,14 +313,15 @@ static int replace_file(const char *path, const char *text, size_t len)
 
 int state_file_write(const char *path, const struct state *state, char *reterr, size_t reterr_size)
 {
-	char key[KEY_TEXT_LEN + 1], here[40];
+	char key[KEY_TEXT_LEN + 1], here[40], numbering[17];
 	json_t *root;
 	char *text;
 	int err = -ENOMEM;
 
 	key_format(&state->flow_key, key);
-	root = json_pack("{si sI ss ss so so so so}", "version", STATE_VERSION, "generation",
-			 (json_int_t)state->generation, "boot", boot_id(here), "flow-key", key, "services",
+	snprintf(numbering, sizeof(numbering), "%016" PRIx64, state->numbering);
+	root = json_pack("{si sI ss ss ss so so so so}", "version", STATE_VERSION, "generation",
+			 (json_int_t)state->generation, "boot", boot_id(here), "flow-key", key, "numbering", numbering, "services",
 			 write_identities(state->ids.services, false), "pools",
 			 write_identities(state->ids.pools, false), "overrides", write_overrides(state), "probes",
 			 write_probes(state));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What must outlive sluiced and is not in the configuration: numbers of names, operators' overrides, the
- * generation, the flow key, and the last probe results. One JSON file, replaced as a whole (written
+ * generation, the flow key, the numbering, and the last probe results. One JSON file, replaced as a whole (written
  * beside, synced, renamed), mode 0600. Main thread only.
  */
 #ifndef CONTROLPLANE_STATE_FILE_H
@@ -29,7 +29,9 @@ struct state_override {
 };
 
 struct state {
+	bool found; /* there was a file, and it could be read */
 	uint64_t generation;
+	uint64_t numbering; /* random, of the numbers in ids; 0: none yet */
 	bool has_flow_key;
 	struct sl_key flow_key;
 	struct identities ids;

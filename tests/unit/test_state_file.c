@@ -43,7 +43,7 @@ static void write_text(const char *text)
 
 static void what_is_written_is_read_back(void **unused)
 {
-	struct state out = { .generation = 77, .has_flow_key = true, .flow_key = { 1, 2 } }, in;
+	struct state out = { .generation = 77, .numbering = 0xfedcba9876543210u, .has_flow_key = true, .flow_key = { 1, 2 } }, in;
 	struct state_override override = { .pool = "web", .backend = "web1",
 					   .override = { BACKEND_DRAIN, "root", "disk", 123 } };
 	struct state_probe probe = { .check = "http", .address = sl_addr_from_v4(0x0100a8c0), .port = 80, .up = true,
@@ -64,6 +64,8 @@ static void what_is_written_is_read_back(void **unused)
 	assert_int_equal(state_file_write(path, &out, reterr, sizeof(reterr)), 0);
 	assert_int_equal(state_file_read(path, &in, reterr, sizeof(reterr)), 0);
 	assert_int_equal(in.generation, 77);
+	assert_true(in.found);
+	assert_int_equal(in.numbering, out.numbering);
 	assert_memory_equal(&in.flow_key, &out.flow_key, sizeof(in.flow_key));
 	assert_int_equal(in.override_count, 1);
 	assert_string_equal(in.overrides[0].override.why, "disk");

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Remembered connections as far as sluiced has to do with them: the file, the census while somebody waits for one,
+ * and whether the memory is full. Without the file everything else goes on; what that costs is said once.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "flow_file.h"
+#include "flow_scan.h"
+#include "sluice/host/boot_id.h"
+
+enum {
+	FLOWS_RETRY_MS = 10000,      /* between two attempts to make a file that cannot be made */
+	FLOWS_SILENT_S = 5,          /* what the manager said of pressure longer ago is of a process that is gone */
+	CENSUS_SLICE = 8192,         /* buckets a step: about a millisecond */
+	CENSUS_STEP_MS = 2,
+	CENSUS_PAUSE_MS = 1000,      /* between two scans that rows or a reader wait for */
+	CENSUS_PAUSE_SLOTS_MS = 60000, /* between two that only resting numbers wait for */
+	CENSUS_WATCH_MS = 10000,     /* how long after it asked last a reader of the API counts as waiting */
+};
+
+struct daemon_flows {
+	struct flow_file *file; /* NULL: there is none */
+	struct flow_file_report report;
+	struct flow_census *census;
+	struct flow_scan scan;
+	uv_timer_t step;
+	uint64_t tried_ms;   /* uv_now of the last attempt */
+	bool failed;         /* it did; said once */
+	uint64_t watched_ms; /* of the last reader; 0: none */
+	uint64_t scanned_ms; /* of the end of the last scan */
+};
+
+static void log_opened(const struct daemon *d, const struct flow_file_report *report)
+{
+	if (!report->made)
+		log_info(&d->log, "remembered connections: kept the file", LOG_U64("used", report->used),
+			 LOG_U64("capacity", report->capacity), LOG_STR("directory", d->runtime_dir));
+	else if (report->lost)
+		log_warning(&d->log, "remembered connections are forgotten: made a new file; those that were moved by a change "
+			    "of the last connection-idle may break", LOG_STR("cause", report->why),
+			    LOG_U64("capacity", report->capacity), LOG_STR("directory", d->runtime_dir));
+	else
+		log_info(&d->log, "remembered connections: made a file", LOG_STR("cause", report->why),
+			 LOG_U64("capacity", report->capacity), LOG_STR("directory", d->runtime_dir));
+	if (report->small)
+		log_info(&d->log, "remembered connections: limits: flows asks for a bigger file; it is made when sluice-dp runs, "
+			 "which takes the entries along", LOG_U64("flows", d->config->flow_limit));
+}
+
+static uint32_t longest_life_s(const struct daemon *d)
+{
+	uint32_t life_s = 0;
+
+	for (int kind = 0; kind < SL_FLOW_KIND_COUNT; kind++) {
+		if (sl_flow_life_s(d->model->settings.idle_max_s[kind]) > life_s)
+			life_s = sl_flow_life_s(d->model->settings.idle_max_s[kind]);
+	}
+	return life_s;
+}
+
+static void log_failed(const struct daemon *d, const char *cause)
+{
+	log_error(&d->log, d->flows->file != NULL ? "remembered connections keep the file they have" :
+		  "remembered connections have no file: each worker remembers its own; a restart of sluice-dp or a flow that "
+		  "changes its worker can break connections that a change moved", LOG_STR("cause", cause),
+		  LOG_U64("tried_again_s", FLOWS_RETRY_MS / 1000));
+}
+
+/* Opens the file anew; the one that is open stays when this fails. */
+static void open_file(struct daemon *d)
+{
+	struct daemon_flows *f = d->flows;
+	struct flow_file_want want = { .flows = d->config->flow_limit, .flow_key = d->model->settings.flow_key,
+				       .numbering = d->model->settings.numbering, .now_s = daemon_boottime_s(),
+				       .wall_ns = daemon_wall_s() * 1000000000u, .life_s = longest_life_s(d),
+				       .boot = &d->config->boot, .heir = daemon_data_pid(d) != 0 };
+	struct flow_file *file = NULL;
+	char reterr[512];
+
+	sl_boot_id(want.boot_id);
+	f->tried_ms = uv_now(&d->loop);
+	if (flow_file_open(d->runtime_dir, &want, &file, &f->report, reterr, sizeof(reterr)) < 0) {
+		if (!f->failed)
+			log_failed(d, reterr);
+		f->failed = true;
+		return;
+	}
+	f->failed = false;
+	log_opened(d, &f->report);
+	flow_census_forget(f->census);
+	uv_timer_stop(&f->step);
+	flow_file_close(f->file);
+	f->file = file;
+	f->scan = (struct flow_scan){ .hot = flow_file_buckets(file), .home = flow_file_homes(file),
+				      .buckets = flow_file_header(file)->buckets };
+}
+
+int daemon_flows_start(struct daemon *d)
+{
+	int err;
+
+	d->flows = calloc(1, sizeof(*d->flows));
+	if (d->flows == NULL)
+		return -ENOMEM;
+	err = uv_timer_init(&d->loop, &d->flows->step);
+	d->flows->step.data = d;
+	if (err == 0)
+		err = flow_census_create(&d->flows->census);
+	if (err == 0)
+		open_file(d);
+	return err;
+}
+
+void daemon_flows_destroy(struct daemon *d)
+{
+	if (d->flows == NULL)
+		return;
+	flow_file_close(d->flows->file);
+	flow_census_destroy(d->flows->census);
+	free(d->flows);
+	d->flows = NULL;
+}
+
+void daemon_flows_follow(struct daemon *d)
+{
+	const struct flow_file *file = d->flows->file;
+
+	if (file == NULL || flow_file_header(file)->buckets < sl_flows_buckets(d->config->flow_limit))
+		open_file(d);
+}
+
+/* ---- pressure ------------------------------------------------------------------------------------------ */
+
+void daemon_flows_pressure(const struct daemon *d, bool *ret_now, uint64_t *ret_last_ms)
+{
+	const uint64_t now_ms = daemon_boottime_ms(), now_s = now_ms / 1000;
+	const struct sl_flows_live *live;
+	uint64_t swept_s, last_s;
+
+	*ret_now = false;
+	*ret_last_ms = 0;
+	if (d->flows->file == NULL)
+		return;
+	live = flow_file_live(d->flows->file);
+	swept_s = __atomic_load_n(&live->swept_s, __ATOMIC_RELAXED);
+	last_s = __atomic_load_n(&live->pressure_s, __ATOMIC_RELAXED);
+	*ret_now = __atomic_load_n(&live->pressure, __ATOMIC_RELAXED) != 0 && swept_s <= now_s + 1 &&
+		   now_s <= swept_s + FLOWS_SILENT_S;
+	*ret_last_ms = *ret_now || last_s > now_s ? now_ms : last_s * 1000;
+	if (last_s == 0 && !*ret_now)
+		*ret_last_ms = 0;
+}
+
+static void take_pressure(struct daemon *d)
+{
+	const bool before = d->model->pressure;
+	uint64_t last_ms;
+	bool now;
+
+	daemon_flows_pressure(d, &now, &last_ms);
+	model_set_pressure(d->model, now, last_ms);
+	if (now == before)
+		return;
+	if (now)
+		log_warning(&d->log, "the memory of connections is full: nothing new is remembered, and no row closes, until it is "
+			    "not; see 'sluicectl show flows'", LOG_U64("capacity", d->flows->report.capacity));
+	else
+		log_info(&d->log, "the memory of connections has room again");
+	daemon_publish(d);
+}
+
+/* ---- census -------------------------------------------------------------------------------------------- */
+
+static void on_step(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+	struct daemon_flows *f = d->flows;
+	const struct flow_census_source source = flow_scan_source(&f->scan);
+
+	if (!flow_census_runs(f->census)) {
+		uv_timer_stop(timer);
+		return;
+	}
+	if (flow_census_step(f->census, &source, CENSUS_SLICE, daemon_boottime_ms()) == 0)
+		return;
+	uv_timer_stop(timer);
+	f->scanned_ms = uv_now(&d->loop);
+	if (flow_file_is_lost(f->file)) /* what was counted may be zeroes that took the file's place */
+		flow_census_forget(f->census);
+}
+
+static bool is_watched(const struct daemon *d)
+{
+	return d->flows->watched_ms != 0 && uv_now(&d->loop) - d->flows->watched_ms < CENSUS_WATCH_MS;
+}
+
+/* Starts a scan when somebody waits for one and the last is long enough ago. */
+static void scan_when_due(struct daemon *d)
+{
+	struct daemon_flows *f = d->flows;
+	const enum model_census due = model_census_due(d->model);
+	const uint64_t pause_ms = due == MODEL_CENSUS_ROWS || is_watched(d) ? CENSUS_PAUSE_MS : CENSUS_PAUSE_SLOTS_MS;
+	struct flow_census_want *wants = NULL;
+	size_t count;
+
+	if (f->file == NULL || flow_census_runs(f->census) || (due == MODEL_CENSUS_NONE && !is_watched(d)))
+		return;
+	if (f->scanned_ms != 0 && uv_now(&d->loop) - f->scanned_ms < pause_ms)
+		return;
+	if (model_census_wants(d->model, &wants, &count) < 0 ||
+	    flow_census_begin(f->census, wants, count, daemon_boottime_ms()) < 0)
+		log_error(&d->log, "remembered connections are not counted: no memory");
+	else
+		uv_timer_start(&f->step, on_step, 0, CENSUS_STEP_MS);
+	free(wants);
+}
+
+const struct flow_census_result *daemon_flows_census(struct daemon *d)
+{
+	const bool watched = is_watched(d);
+
+	d->flows->watched_ms = uv_now(&d->loop);
+	if (!watched)
+		scan_when_due(d);
+	return flow_census_result(d->flows->census);
+}
+
+void daemon_flows_beat(struct daemon *d)
+{
+	struct daemon_flows *f = d->flows;
+	const uint64_t since_ms = uv_now(&d->loop) - f->tried_ms;
+
+	if (f->file != NULL && flow_file_is_lost(f->file)) {
+		if (!f->failed)
+			log_warning(&d->log, "the file of remembered connections was removed, replaced or cut",
+				    LOG_STR("directory", d->runtime_dir));
+		if (!f->failed || since_ms >= FLOWS_RETRY_MS)
+			open_file(d);
+	} else if (f->file == NULL || (f->report.small && d->attached)) {
+		if (!f->failed || since_ms >= FLOWS_RETRY_MS)
+			open_file(d);
+	}
+	take_pressure(d);
+	scan_when_due(d);
+}
