@@ -154,6 +154,8 @@ static int start_model(struct daemon *d)
 		if (model_set_override(d->model, o->pool, o->backend, &o->override) < 0)
 			log_override_gone(d, o->pool, o->backend, &o->override);
 	}
+	for (size_t i = 0; i < d->state.times_count; i++)
+		model_restore_times(d->model, d->state.times[i].pool, d->state.times[i].backend, &d->state.times[i].times);
 	return 0;
 }
 

@@ -134,8 +134,13 @@ static bool adopt_one(struct daemon *d, const struct state_probe *saved, uint64_
 		if (!sl_addr_equal(&d->probes[i].address, &saved->address))
 			break;
 		if (strcmp(saved->check, check->name) != 0 || saved->port != d->probes[i].port ||
-		    saved->at_boottime_s > now_s || now_s - saved->at_boottime_s > max_s)
+		    saved->at_boottime_s > now_s)
 			continue;
+		if (now_s - saved->at_boottime_s > max_s) {
+			if (saved->up)
+				model_note_was_up(d->model, &d->probes[i]);
+			continue;
+		}
 		health_adopt(d->health, d->targets[i].probe, saved->up ? BACKEND_UP : BACKEND_DOWN,
 			     (now_s - saved->at_boottime_s) * 1000);
 		return true;

@@ -121,6 +121,28 @@ static size_t collect_overrides(const struct daemon *d, struct state_override *o
 	return n;
 }
 
+static size_t collect_times(const struct daemon *d, struct state_times *times)
+{
+	struct model_times found;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->model->pool_count; i++) {
+		const struct model_pool *pool = &d->model->pools[i];
+
+		for (size_t k = 0; k < pool->backend_count; k++) {
+			if (!model_backend_times(&pool->backends[k], &found))
+				continue;
+			if (times) {
+				strcpy(times[n].pool, pool->conf->name);
+				strcpy(times[n].backend, pool->backends[k].conf->name);
+				times[n].times = found;
+			}
+			n++;
+		}
+	}
+	return n;
+}
+
 static size_t collect_probes(const struct daemon *d, struct state_probe *probes)
 {
 	const uint64_t now_s = daemon_boottime_s();
@@ -151,16 +173,20 @@ void daemon_state_save(struct daemon *d)
 
 	state.override_count = collect_overrides(d, NULL);
 	state.overrides = calloc(state.override_count + 1, sizeof(*state.overrides));
+	state.times_count = collect_times(d, NULL);
+	state.times = calloc(state.times_count + 1, sizeof(*state.times));
 	state.probes = calloc(d->probe_count + 1, sizeof(*state.probes));
-	if (!state.overrides || !state.probes) {
+	if (!state.overrides || !state.times || !state.probes) {
 		log_error(&d->log, "state is not saved: no memory");
 	} else {
 		collect_overrides(d, state.overrides);
+		collect_times(d, state.times);
 		state.probe_count = collect_probes(d, state.probes);
 		if (state_file_write(d->state_path, &state, reterr, sizeof(reterr)) < 0)
 			log_error(&d->log, "state is not saved", LOG_STR("cause", reterr));
 	}
 	free(state.overrides);
+	free(state.times);
 	free(state.probes);
 	d->state_dirty = false;
 	d->state_cost_ms = (uv_hrtime() - begin_ns) / 1000000;

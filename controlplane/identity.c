@@ -22,6 +22,13 @@ static struct identity *find(struct identity *table, const char *name)
 	return entry;
 }
 
+bool identity_in_use(const struct identity *table, const char *name)
+{
+	const struct identity *entry = find((struct identity *)table, name); /* uthash knows no const */
+
+	return entry != NULL && entry->freed_s == 0;
+}
+
 static struct identity *insert(struct identity **table, const char *name, uint32_t id)
 {
 	struct identity *entry = calloc(1, sizeof(*entry));

@@ -44,6 +44,8 @@ int identities_service(struct identities *ids, const char *name, uint32_t max, s
 int identities_pool(struct identities *ids, const char *name, uint32_t max, struct identity **ret);
 int identities_backend(struct identities *ids, struct identity *pool, const char *name, uint32_t stats_max,
 		       struct identity **ret);
+/* True while the name is configured: given a number and not freed since. */
+bool identity_in_use(const struct identity *table, const char *name);
 /* After it: what was not seen is freed now. */
 void identities_end(struct identities *ids, uint64_t now_s);
 /* Reads one back from the state file; the numbers must be free. 0 or -EINVAL / -ENOMEM. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model_backend.h"
 #include "model_index.h"
 
 int model_create(const struct model_events *events, struct model **ret_model)
@@ -131,58 +132,60 @@ static struct model_backend *backend_by_slot(const struct model_pool *pool, uint
 	return pool && slot < pool->slots ? pool->by_slot[slot] : NULL;
 }
 
-/* The same question is put to the same address: what is known of its health still holds. */
-static bool same_probe(const struct config *a, const struct config_pool *pa, const struct config_backend *ba,
-		       const struct config *b, const struct config_pool *pb, const struct config_backend *bb)
+/* What is known of its health holds until the new configuration's check has a result, whatever that asks. */
+static void backend_inherit_health(struct model_backend *backend, const struct model_backend *old)
 {
-	const struct config_check *ca, *cb;
-
-	if (pa->check < 0 || pb->check < 0 || pa->check_port != pb->check_port)
-		return false;
-	ca = &a->checks[pa->check];
-	cb = &b->checks[pb->check];
-	return ca->type == cb->type && strcmp(ca->name, cb->name) == 0 && sl_addr_equal(&ba->address, &bb->address);
+	backend->health = old->health;
+	backend->since_s = old->since_s;
+	backend->was_up = old->was_up;
+	backend->down_since_ms = old->down_since_ms;
+	memcpy(backend->reason, old->reason, sizeof(backend->reason));
 }
 
-/* One backend of the new configuration; `old` is its former self or NULL. */
-static void backend_init(struct model_backend *backend, const struct config *config, const struct config_pool *conf,
-			 const struct model_backend *old, const struct model *model, const struct model_pool *old_pool,
-			 uint64_t now_s)
+/* One backend of the new configuration; `old` is its former self or NULL, `added`: its pool has others already. */
+static void backend_init(struct model_backend *backend, const struct model_pool *pool, const struct model_backend *old,
+			 bool added, uint64_t now_s)
 {
+	const bool checked = pool->conf->check >= 0;
+	const bool same = old && sl_addr_equal(&old->conf->address, &backend->conf->address);
+
 	backend->stated.pool = UINT32_MAX;
 	backend->since_s = now_s;
 	backend->down_since_ms = MODEL_NEVER;
-	backend->health = conf->check < 0 ? BACKEND_UP : BACKEND_UNKNOWN;
-	strcpy(backend->reason, conf->check < 0 ? "no check" : "no result yet");
-	if (!old)
-		return;
-	backend->override = old->override;
-	backend->stated = old->stated;
-	backend->rows = old->rows;
-	if (sl_addr_equal(&old->conf->address, &backend->conf->address))
-		backend->hop = old->hop;
-	if (same_probe(model->config, old_pool->conf, old->conf, config, conf, backend->conf)) {
-		backend->health = old->health;
-		backend->since_s = old->since_s;
-		backend->was_up = old->was_up;
-		backend->down_since_ms = old->down_since_ms;
-		memcpy(backend->reason, old->reason, sizeof(backend->reason));
+	backend->health = checked ? BACKEND_UNKNOWN : BACKEND_UP;
+	strcpy(backend->reason, checked ? "no result yet" : "no check");
+	backend_ramp_end(backend);
+	if (old) {
+		backend->override = old->override;
+		backend->stated = old->stated;
+		backend->rows = old->rows;
 	}
+	if (same) {
+		backend->hop = old->hop;
+		backend->ramp = old->ramp;
+		if (checked)
+			backend_inherit_health(backend, old);
+	}
+	/* new here, or another machine under the name, or of weight 0 until now */
+	if ((old ? !same : added) || (old && old->conf->weight == 0 && backend->conf->weight > 0))
+		backend_ramp_begin(pool, backend, !old || old->conf->weight == 0);
 }
 
-static int pool_init(struct model *model, struct model_pool *pool, const struct config *config,
-		     const struct config_pool *conf, uint64_t now_s)
+static int pool_init(struct model *model, struct model_pool *pool, const struct config_pool *conf, uint64_t now_s)
 {
 	struct identity *pool_id, *backend_id;
 	struct model_pool *old;
+	bool known;
 	int err;
 
 	pool->conf = conf;
+	known = identity_in_use(model->ids.pools, conf->name);
 	err = identities_pool(&model->ids, conf->name, SL_POOLS_MAX, &pool_id);
 	if (err < 0)
 		return err;
 	pool->id = pool_id->id;
 	old = pool_by_id(model->pool_by_id, model->pool_ids, pool->id);
+	pool->source = old ? old->source : MAGLEV_EMPTY;
 	err = maglev_create(&pool->maglev);
 	if (err < 0)
 		return err;
@@ -192,6 +195,7 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 	pool->backend_count = conf->backend_count;
 	for (size_t i = 0; i < conf->backend_count; i++) {
 		struct model_backend *backend = &pool->backends[i];
+		const bool added = known && !identity_in_use(pool_id->children, conf->backends[i].name);
 
 		err = identities_backend(&model->ids, pool_id, conf->backends[i].name, SL_BACKENDS_MAX, &backend_id);
 		if (err < 0)
@@ -201,7 +205,7 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 		backend->stats = backend_id->stats;
 		if (backend->slot >= pool->slots)
 			pool->slots = (uint16_t)(backend->slot + 1);
-		backend_init(backend, config, conf, backend_by_slot(old, backend->slot), model, old, now_s);
+		backend_init(backend, pool, backend_by_slot(old, backend->slot), added, now_s);
 	}
 	pool->dirty_table = pool->dirty_backends = true;
 	if (old && old->slots > pool->slots)
@@ -214,7 +218,6 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 	if (!old)
 		return 0;
 	pool->serving = old->serving;
-	pool->source = old->source;
 	pool->known = old->known;
 	pool->stated = old->stated;
 	return 0;
@@ -317,7 +320,7 @@ static int fresh_make(struct model *model, const struct config *config, uint64_t
 		return -ENOMEM;
 	identities_begin(&model->ids, now_s);
 	for (size_t i = 0; i < config->pool_count; i++) {
-		err = pool_init(model, &fresh->pools[i], config, &config->pools[i], now_s);
+		err = pool_init(model, &fresh->pools[i], &config->pools[i], now_s);
 		if (err < 0)
 			return err;
 		if (fresh->pools[i].id >= fresh->pool_ids)
@@ -386,31 +389,6 @@ int model_set_publisher(struct model *model, struct publisher *publisher, const 
 	return 0;
 }
 
-void model_set_health(struct model *model, const struct model_probe *probe, enum backend_status health,
-		      const char *reason, uint64_t now_s)
-{
-	struct model_index_iter iter;
-	struct model_backend *backend;
-
-	model_index_start(model->index, &probe->address, &iter);
-	while ((backend = model_index_next(&iter)) != NULL) {
-		struct model_pool *pool = &model->pools[iter.pool];
-
-		if (pool->conf->check != probe->check || pool->conf->check_port != probe->port)
-			continue;
-		strncpy(backend->reason, reason, sizeof(backend->reason) - 1);
-		if (backend->health == health)
-			continue;
-		backend->was_up = health == BACKEND_DOWN && (backend->was_up || backend->health == BACKEND_UP);
-		if (health != BACKEND_DOWN || backend->health == BACKEND_UP)
-			backend->down_since_ms = MODEL_NEVER;
-		backend->health = health;
-		backend->since_s = now_s;
-		pool->dirty_table = pool->dirty_backends = true;
-		pool->due_ms = 0;
-	}
-}
-
 void model_set_hop(struct model *model, const struct sl_addr *address, const struct model_hop *hop)
 {
 	struct model_index_iter iter;
@@ -457,31 +435,4 @@ void model_del_neighbor(struct model *model, uint32_t id)
 		model->neighbors_changed = true;
 	}
 	memset(&model->neighbors[id], 0, sizeof(model->neighbors[id]));
-}
-
-int model_set_override(struct model *model, const char *pool_name, const char *name,
-		       const struct model_override *override)
-{
-	struct model_backend *found = NULL;
-	struct model_pool *pool = NULL;
-
-	for (size_t i = 0; i < model->pool_count; i++) {
-		if (pool_name && strcmp(model->pools[i].conf->name, pool_name) != 0)
-			continue;
-		for (size_t k = 0; k < model->pools[i].backend_count; k++) {
-			if (strcmp(model->pools[i].backends[k].conf->name, name) != 0)
-				continue;
-			if (found)
-				return -EEXIST;
-			found = &model->pools[i].backends[k];
-			pool = &model->pools[i];
-		}
-	}
-	if (!found)
-		return -ENOENT;
-	if (found->override.admin == override->admin && !override->why[0])
-		return 0; /* as it is already: who said it first, when and why, stays */
-	found->override = *override;
-	pool->dirty_table = pool->dirty_backends = true;
-	return 0;
 }

@@ -38,6 +38,17 @@ struct model_override {
 	uint64_t since_s; /* wall clock */
 };
 
+enum { MODEL_RAMP_STEPS = 20 }; /* equal ones; the first at once, so that real traffic meets the backend early */
+
+/* A backend's way to its full share; all zero but since_ms: it has that. */
+struct model_ramp {
+	bool on;       /* its share grows; while it is not up it waits */
+	bool added;    /* it is new in the table: what it does not take yet stays where it was before it came */
+	bool full;     /* it takes everything already, since nobody could take the rest; others do not count on it yet */
+	uint32_t step; /* 1 to MODEL_RAMP_STEPS */
+	uint64_t since_ms; /* CLOCK_BOOTTIME; MODEL_NEVER: model_advance() has not seen it up yet */
+};
+
 struct model_backend {
 	const struct config_backend *conf;
 	uint16_t slot;
@@ -48,6 +59,7 @@ struct model_backend {
 	uint64_t since_s;  /* of this health */
 	bool was_up;       /* before it went down: its connections may linger */
 	uint64_t down_since_ms; /* CLOCK_BOOTTIME; MODEL_NEVER: not down, or model_advance() has not seen it yet */
+	struct model_ramp ramp;
 	struct model_hop hop;
 	struct sl_backend stated; /* as the publisher knows it; stated.pool == UINT32_MAX: not at all */
 	uint32_t rows;     /* of the current table that lead here */
@@ -190,6 +202,21 @@ enum model_census model_census_due(const struct model *model);
 /* What the next one is to count: every pool that has a number, by row where rows wait. 0 or -ENOMEM. */
 int model_census_wants(const struct model *model, struct flow_census_want **ret_wants, size_t *ret_count);
 
+/* ---- over a restart */
+
+/* A backend's times, as they outlive sluiced in the state file; of this boot only. */
+struct model_times {
+	uint64_t down_since_ms; /* MODEL_NEVER: it does not linger */
+	uint64_t ramp_since_ms; /* MODEL_NEVER: it does not ramp, or not yet */
+	bool added, full;       /* as in struct model_ramp */
+};
+/* True when there is something to keep. */
+bool model_backend_times(const struct model_backend *backend, struct model_times *ret_times);
+/* After model_configure() and before the first health. -ENOENT: there is no such backend any more. */
+int model_restore_times(struct model *model, const char *pool, const char *backend, const struct model_times *times);
+/* It was up when sluiced last saw it, too long ago to be believed: found down, its connections may linger. */
+void model_note_was_up(struct model *model, const struct model_probe *probe);
+
 /*
  * Time goes on: what changes by it alone becomes dirty, and what events changed since the last call happened
  * now. now_ms is CLOCK_BOOTTIME and never goes back. Call it before every model_update(), and at the time it
@@ -215,7 +242,14 @@ bool model_pool_known(const struct model_pool *pool);
 int model_vips_wanted(const struct model *model, bool *wanted);
 /* True when packets can be sent there: the next hop's MAC is known. */
 bool model_hop_known(const struct model *model, const struct model_hop *hop);
-/* The word for what a backend does now: "up", "down", "unknown", "draining", "retired", "no-neighbor". */
+/* The state that the datapath gets. */
+enum sl_backend_state model_backend_state(const struct model *model, const struct model_pool *pool,
+					  const struct model_backend *backend);
+/* As it counts: 0 while an operator has it retired. */
+uint32_t model_backend_weight(const struct model_backend *backend);
+/* The share of its own rows that it takes, of MAGLEV_ACCEPT_ALL. */
+uint32_t model_backend_accept(const struct model_backend *backend);
+/* What a backend does now, in a word: up, ramping, down, lingering, unknown, draining, retired, off, no-neighbor. */
 const char *model_backend_word(const struct model *model, const struct model_pool *pool, const struct model_backend *backend);
 /* What sl_applied.tables must say when the data plane has these tables. */
 uint64_t model_tables_checksum(const struct model *model);

@@ -3,27 +3,13 @@
  * What follows from what is meant: effective states, tables, and the facts that a datapath must be told.
  * Only what is dirty is computed and stated; everything stated becomes one generation.
  */
-#include "model.h"
+#include "model_backend.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sluice/core/hash.h"
-
-static enum sl_backend_state effective_state(const struct model *model, const struct model_pool *pool,
-					     const struct model_backend *backend)
-{
-	const bool stamped = backend->down_since_ms != MODEL_NEVER && backend->down_since_ms < model->now_ms;
-	const struct backend_inputs in = {
-		.admin = backend->override.admin, .status = backend->health, .weight = backend->conf->weight,
-		.checked = pool->conf->check >= 0, .panic = pool->source == MAGLEV_PANIC,
-		.was_up = backend->was_up, .down_for_ms = stamped ? model->now_ms - backend->down_since_ms : 0,
-		.linger_ms = model_linger_ms(pool),
-	};
-
-	return backend_effective(&in);
-}
 
 static struct maglev_backend *maglev_view(const struct model_pool *pool)
 {
@@ -34,11 +20,12 @@ static struct maglev_backend *maglev_view(const struct model_pool *pool)
 
 		view[i] = (struct maglev_backend){
 			.name = backend->conf->name,
-			.weight = backend->conf->weight,
+			.weight = model_backend_weight(backend),
 			.slot = backend->slot,
 			.backup = backend->conf->role == CONFIG_ROLE_BACKUP,
 			.live = backend->health == BACKEND_UP,
-			.accept = model_backend_accepting(backend) ? MAGLEV_ACCEPT_ALL : 0,
+			.added = backend->ramp.added,
+			.accept = model_backend_accept(backend),
 		};
 	}
 	return view;
@@ -72,23 +59,34 @@ static void pool_account(struct model *model, struct model_pool *pool, enum magl
 		model->events.pool_panic(model->events.ctx, pool, source == MAGLEV_PANIC);
 }
 
-/* Computes the pool's rows. Returns 1 when they differ from what was stated, 0, or -errno. */
-static int pool_table(struct model *model, struct model_pool *pool)
+/* Whom every row leads to now. */
+static int pool_rows(const struct model *model, struct model_pool *pool, struct table *table, enum maglev_source *ret_source)
 {
 	struct maglev_backend *view = maglev_view(pool);
-	struct table *table = table_alloc(pool->conf->table_size);
 	const struct maglev_pool input = {
 		.backends = view, .count = pool->backend_count, .rows = pool->conf->table_size,
 		.panic_percent = pool->conf->panic_threshold_percent, .key = model->settings.hash_key,
 	};
-	enum maglev_source source = MAGLEV_EMPTY;
-	int err = view && table ? 0 : -ENOMEM;
+	int err = view ? maglev_owners(pool->maglev, &input) : -ENOMEM;
 
 	if (err == 0)
-		err = maglev_owners(pool->maglev, &input);
-	if (err == 0)
-		err = maglev_overlay(pool->maglev, &input, table->row, &source);
+		err = maglev_overlay(pool->maglev, &input, table->row, ret_source);
 	free(view);
+	return err;
+}
+
+/* Computes the pool's rows. Returns 1 when they differ from what was stated, 0, or -errno. */
+static int pool_table(struct model *model, struct model_pool *pool)
+{
+	struct table *table = table_alloc(pool->conf->table_size);
+	enum maglev_source source = MAGLEV_EMPTY;
+	int err = table ? 0 : -ENOMEM;
+
+	pool_ramps_fill(pool, false);
+	if (err == 0)
+		err = pool_rows(model, pool, table, &source);
+	if (err == 0 && source == MAGLEV_PANIC && pool_ramps_fill(pool, true))
+		err = pool_rows(model, pool, table, &source);
 	if (err < 0) {
 		table_put(table);
 		return err;
@@ -122,7 +120,7 @@ static int backend_state(struct model *model, const struct model_pool *pool, str
 	const struct sl_backend fact = {
 		.pool = pool->id,
 		.slot = backend->slot,
-		.state = (uint8_t)effective_state(model, pool, backend),
+		.state = (uint8_t)model_backend_state(model, pool, backend),
 		.stats = backend->stats,
 		.neighbor = backend->hop.neighbor,
 		.addr = backend->conf->address,

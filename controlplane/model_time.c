@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What time alone changes in the model: a backend that went down stops lingering. Events say what
- * happened; they get their time here, at the next model_advance(). Knows no clock itself.
+ * What time alone changes in the model: a backend that went down stops lingering, one that came up takes
+ * its next step. Events say what happened; they get their time here, at the next model_advance(). Knows
+ * no clock itself.
  */
-#include "model.h"
+#include "model_backend.h"
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -18,11 +19,34 @@ static uint64_t linger_end(const struct model_pool *pool, const struct model_bac
 	return backend->down_since_ms + model_linger_ms(pool);
 }
 
-static uint64_t backend_advance(struct model_pool *pool, struct model_backend *backend, uint64_t now_ms)
+/* Equal steps, the first one at once; after slow-start's whole time it has everything. Returns when the next is due. */
+static uint64_t ramp_advance(struct model_pool *pool, struct model_backend *backend, uint64_t now_ms)
+{
+	struct model_ramp *ramp = &backend->ramp;
+	const uint64_t whole_ms = pool->conf->slow_start_ms;
+	uint64_t step;
+
+	if (!ramp->on || backend->health != BACKEND_UP)
+		return MODEL_NEVER;
+	if (ramp->since_ms > now_ms) /* not seen yet: MODEL_NEVER */
+		ramp->since_ms = now_ms;
+	step = now_ms - ramp->since_ms >= whole_ms ? MODEL_RAMP_STEPS
+						   : (now_ms - ramp->since_ms) * MODEL_RAMP_STEPS / whole_ms + 1;
+	pool->dirty_table = pool->dirty_table || step != ramp->step;
+	ramp->step = (uint32_t)step;
+	if (step == MODEL_RAMP_STEPS) {
+		backend_ramp_end(backend);
+		pool->dirty_table = true;
+		return MODEL_NEVER;
+	}
+	return ramp->since_ms + (step * whole_ms + MODEL_RAMP_STEPS - 1) / MODEL_RAMP_STEPS;
+}
+
+static uint64_t linger_advance(struct model_pool *pool, struct model_backend *backend, uint64_t now_ms)
 {
 	uint64_t end_ms;
 
-	if (backend->health == BACKEND_DOWN && backend->was_up && backend->down_since_ms == MODEL_NEVER)
+	if (backend->health == BACKEND_DOWN && backend->was_up && backend->down_since_ms > now_ms) /* not seen yet */
 		backend->down_since_ms = now_ms;
 	end_ms = linger_end(pool, backend);
 	if (end_ms > now_ms)
@@ -37,7 +61,8 @@ static uint64_t pool_advance(struct model_pool *pool, uint64_t now_ms)
 	uint64_t due_ms = MODEL_NEVER;
 
 	for (size_t i = 0; i < pool->backend_count; i++)
-		due_ms = earlier(due_ms, backend_advance(pool, &pool->backends[i], now_ms));
+		due_ms = earlier(due_ms, earlier(linger_advance(pool, &pool->backends[i], now_ms),
+						 ramp_advance(pool, &pool->backends[i], now_ms)));
 	return due_ms;
 }
 

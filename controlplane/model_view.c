@@ -22,33 +22,9 @@ bool model_pool_known(const struct model_pool *pool)
 	return true;
 }
 
-bool model_backend_accepting(const struct model_backend *backend)
-{
-	return backend->override.admin == BACKEND_READY && backend->conf->weight > 0 && backend->health != BACKEND_UNKNOWN;
-}
-
-bool model_backend_serving(const struct model_pool *pool, const struct model_backend *backend)
-{
-	return model_backend_accepting(backend) && (backend->health == BACKEND_UP || pool->source == MAGLEV_PANIC);
-}
-
 bool model_hop_known(const struct model *model, const struct model_hop *hop)
 {
 	return hop->neighbor > 0 && hop->neighbor < model->neighbor_count && model->neighbors[hop->neighbor].known;
-}
-
-const char *model_backend_word(const struct model *model, const struct model_pool *pool,
-			       const struct model_backend *backend)
-{
-	if (backend->health == BACKEND_UNKNOWN)
-		return "unknown";
-	if (backend->health == BACKEND_DOWN && pool->source != MAGLEV_PANIC)
-		return "down";
-	if (backend->override.admin == BACKEND_DRAIN)
-		return "draining";
-	if (backend->conf->weight == 0)
-		return "retired";
-	return model_hop_known(model, &backend->hop) ? "up" : "no-neighbor";
 }
 
 static int add_probe(const struct model_pool *pool, const struct model_backend *backend, struct model_probe *probe)

@@ -37,6 +37,7 @@ void state_clear(struct state *state)
 	identities_clear(&state->ids);
 	free(state->overrides);
 	free(state->probes);
+	free(state->times);
 	memset(state, 0, sizeof(*state));
 }
 
@@ -179,6 +180,34 @@ static int read_probes(const json_t *array, struct state *state)
 	return 0;
 }
 
+static uint64_t get_time(const json_t *object, const char *key)
+{
+	return json_is_integer(json_object_get(object, key)) ? get_u64(object, key) : MODEL_NEVER;
+}
+
+static int read_times(const json_t *array, struct state *state)
+{
+	state->times = calloc(json_array_size(array) + 1, sizeof(*state->times));
+	if (!state->times)
+		return -ENOMEM;
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const json_t *entry = json_array_get(array, i);
+		struct state_times *t = &state->times[state->times_count];
+
+		if (!copy_text(t->pool, sizeof(t->pool), entry, "pool") ||
+		    !copy_text(t->backend, sizeof(t->backend), entry, "backend"))
+			return -EINVAL;
+		t->times = (struct model_times){
+			.down_since_ms = get_time(entry, "down-since-ms"),
+			.ramp_since_ms = get_time(entry, "ramp-since-ms"),
+			.added = json_is_true(json_object_get(entry, "added")),
+			.full = json_is_true(json_object_get(entry, "full")),
+		};
+		state->times_count++;
+	}
+	return 0;
+}
+
 static int read_all(const json_t *root, struct state *state)
 {
 	const char *key = json_string_value(json_object_get(root, "flow-key"));
@@ -202,10 +231,11 @@ static int read_all(const json_t *root, struct state *state)
 	err = read_identities(root, &state->ids);
 	if (err == 0)
 		err = read_overrides(json_object_get(root, "overrides"), state);
-	/* health of another boot says nothing about now */
-	if (err == 0 && boot && strcmp(boot, boot_id(here)) == 0)
-		err = read_probes(json_object_get(root, "probes"), state);
-	return err;
+	/* what another boot found, or was in the middle of, says nothing about now */
+	if (err < 0 || !boot || strcmp(boot, boot_id(here)) != 0)
+		return err;
+	err = read_probes(json_object_get(root, "probes"), state);
+	return err < 0 ? err : read_times(json_object_get(root, "times"), state);
 }
 
 int state_file_read(const char *path, struct state *ret_state, char *reterr, size_t reterr_size)
@@ -281,6 +311,27 @@ static json_t *write_probes(const struct state *state)
 	return array;
 }
 
+static json_t *write_times(const struct state *state)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < state->times_count; i++) {
+		const struct state_times *t = &state->times[i];
+		json_t *entry = json_pack("{ss ss}", "pool", t->pool, "backend", t->backend);
+
+		if (t->times.down_since_ms != MODEL_NEVER)
+			json_object_set_new(entry, "down-since-ms", json_integer((json_int_t)t->times.down_since_ms));
+		if (t->times.ramp_since_ms != MODEL_NEVER)
+			json_object_set_new(entry, "ramp-since-ms", json_integer((json_int_t)t->times.ramp_since_ms));
+		if (t->times.added)
+			json_object_set_new(entry, "added", json_true());
+		if (t->times.full)
+			json_object_set_new(entry, "full", json_true());
+		json_array_append_new(array, entry);
+	}
+	return array;
+}
+
 /* Beside the file, synced, then renamed over it: a reader sees the old or the new one, whole. */
 static int replace_file(const char *path, const char *text, size_t len)
 {
@@ -320,11 +371,11 @@ int state_file_write(const char *path, const struct state *state, char *reterr, 
 
 	key_format(&state->flow_key, key);
 	snprintf(numbering, sizeof(numbering), "%016" PRIx64, state->numbering);
-	root = json_pack("{si sI ss ss ss so so so so}", "version", STATE_VERSION, "generation",
+	root = json_pack("{si sI ss ss ss so so so so so}", "version", STATE_VERSION, "generation",
 			 (json_int_t)state->generation, "boot", boot_id(here), "flow-key", key, "numbering", numbering, "services",
 			 write_identities(state->ids.services, false), "pools",
-			 write_identities(state->ids.pools, false), "overrides", write_overrides(state), "probes",
-			 write_probes(state));
+			 write_identities(state->ids.pools, false), "overrides", write_overrides(state), "times",
+			 write_times(state), "probes", write_probes(state));
 	text = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
 	json_decref(root);
 	if (text)

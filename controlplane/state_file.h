@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What must outlive sluiced and is not in the configuration: numbers of names, operators' overrides, the
- * generation, the flow key, the numbering, and the last probe results. One JSON file, replaced as a whole (written
- * beside, synced, renamed), mode 0600. Main thread only.
+ * generation, the flow key, the numbering, what backends were in the middle of (linger, ramps), and the last
+ * probe results. One JSON file, replaced as a whole (written beside, synced, renamed), mode 0600. Main
+ * thread only.
  */
 #ifndef CONTROLPLANE_STATE_FILE_H
 #define CONTROLPLANE_STATE_FILE_H
@@ -28,6 +29,13 @@ struct state_override {
 	struct model_override override;
 };
 
+/* What a backend of this boot was in the middle of; ages count CLOCK_BOOTTIME. */
+struct state_times {
+	char pool[SL_NAME_MAX];
+	char backend[SL_NAME_MAX];
+	struct model_times times;
+};
+
 struct state {
 	bool found; /* there was a file, and it could be read */
 	uint64_t generation;
@@ -37,6 +45,8 @@ struct state {
 	struct identities ids;
 	struct state_override *overrides;
 	size_t override_count;
+	struct state_times *times;
+	size_t times_count;
 	struct state_probe *probes;
 	size_t probe_count;
 };

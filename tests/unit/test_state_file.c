@@ -48,6 +48,10 @@ static void what_is_written_is_read_back(void **unused)
 					   .override = { BACKEND_DRAIN, "root", "disk", 123 } };
 	struct state_probe probe = { .check = "http", .address = sl_addr_from_v4(0x0100a8c0), .port = 80, .up = true,
 				     .at_boottime_s = 42 };
+	struct state_times times[] = {
+		{ "web", "web1", { .down_since_ms = 5, .ramp_since_ms = MODEL_NEVER } },
+		{ "web", "web2", { .down_since_ms = MODEL_NEVER, .ramp_since_ms = 0, .added = true, .full = true } },
+	};
 	struct identity *pool, *backend, *service;
 	char reterr[256];
 
@@ -61,6 +65,8 @@ static void what_is_written_is_read_back(void **unused)
 	out.override_count = 1;
 	out.probes = &probe;
 	out.probe_count = 1;
+	out.times = times;
+	out.times_count = 2;
 	assert_int_equal(state_file_write(path, &out, reterr, sizeof(reterr)), 0);
 	assert_int_equal(state_file_read(path, &in, reterr, sizeof(reterr)), 0);
 	assert_int_equal(in.generation, 77);
@@ -71,6 +77,14 @@ static void what_is_written_is_read_back(void **unused)
 	assert_string_equal(in.overrides[0].override.why, "disk");
 	assert_int_equal(in.probe_count, 1);
 	assert_true(in.probes[0].up);
+	assert_int_equal(in.times_count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_string_equal(in.times[i].backend, times[i].backend);
+		assert_int_equal(in.times[i].times.down_since_ms, times[i].times.down_since_ms);
+		assert_int_equal(in.times[i].times.ramp_since_ms, times[i].times.ramp_since_ms);
+		assert_int_equal(in.times[i].times.added, times[i].times.added);
+		assert_int_equal(in.times[i].times.full, times[i].times.full);
+	}
 	assert_true(sl_addr_equal(&in.probes[0].address, &probe.address));
 	assert_int_equal(in.ids.stats_next, 2);
 	assert_int_equal(identities_pool(&in.ids, "web", 10, &pool), 0);
