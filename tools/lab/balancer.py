@@ -13,23 +13,28 @@ from processes import LabError, run, wait_for
 
 
 class Balancer:
-    def __init__(self, lab, queues):
+    """One balancer; the second one of a lab is `lb2`, an instance of its own with the same fleet key."""
+
+    def __init__(self, lab, queues, host="lb"):
         self.lab = lab
+        self.host = host
         self.queues = queues
-        self.config_path = os.path.join(lab.folder, "sluice.yaml")
+        self.instance = lab.name if host == "lb" else f"{lab.name}-{host}"
+        self.suffix = "" if host == "lb" else f"-{host}"
+        self.config_path = os.path.join(lab.folder, f"sluice{self.suffix}.yaml")
         self.sluiced = None
         self.dp = None
         self.hugepages = False
 
     @property
     def namespace(self):
-        return self.lab.network.namespace("lb")
+        return self.lab.network.namespace(self.host)
 
     def configure(self, family=4, mode="l2", weights=None, hosts=None, check="http", when_empty="reject",
-                  services=None, port=None, dpdk="", dpdk_workers=None, extra=""):
+                  services=None, port=None, dpdk="", dpdk_workers=None, extra="", pool=None):
         """
         Writes the configuration: one pool of the lab's backends behind VIP port 80. `services` replaces
-        the list of services, `port` the interface, `dpdk` adds to that map, `extra` adds top-level text.
+        the list of services, `port` the interface, `dpdk` and `pool` add to these maps, `extra` adds top-level text.
         """
         hosts = hosts or self.lab.hosts
         weights = weights or [1] * len(hosts)
@@ -44,6 +49,7 @@ class Balancer:
             "  - name: web",
             "    check: web" if check else None,
             f"    when-empty: {when_empty}",
+            *(f"    {key}: {value}" for key, value in (pool or {}).items()),
             "    backends:",
             *(f'      - {{name: {host}, address: "{address(host, family)}", weight: {weight}}}'
               for host, weight in zip(hosts, weights)),
@@ -66,21 +72,21 @@ class Balancer:
 
     def start_sluiced(self, *more):
         self.sluiced = self.lab.recorder.start(
-            [self.lab.program("sluiced"), "--config", self.config_path, "--instance", self.lab.name, *more],
-            "sluiced", self.namespace)
+            [self.lab.program("sluiced"), "--config", self.config_path, "--instance", self.instance, *more],
+            "sluiced" + self.suffix, self.namespace)
         return self.sluiced
 
     def start_dp(self, *more, prefix=()):
         """`prefix` runs it through another program, such as setpriv."""
         self.dp = self.lab.recorder.start(
-            [*prefix, self.lab.program("sluice-dp"), "--instance", self.lab.name,
+            [*prefix, self.lab.program("sluice-dp"), "--instance", self.instance,
              *([] if self.hugepages else ["--no-huge"]), *more],
-            "sluice-dp", self.namespace)
+            "sluice-dp" + self.suffix, self.namespace)
         return self.dp
 
     def runtime_dir(self):
         """Where this instance's shared memory and sockets are, once sluiced has made it."""
-        return next((path for path in (f"/run/sluice/{self.lab.name}", f"/dev/shm/sluice/{self.lab.name}")
+        return next((path for path in (f"/run/sluice/{self.instance}", f"/dev/shm/sluice/{self.instance}")
                      if os.path.isdir(path)), None)
 
     def start(self, **config):
@@ -105,7 +111,7 @@ class Balancer:
     def ctl(self, *argv, check=True):
         """sluicectl as a person calls it; returns the CompletedProcess."""
         return run(["nsenter", f"--net=/run/netns/{self.namespace}", self.lab.program("sluicectl"),
-                    "--instance", self.lab.name, *argv], check=check)
+                    "--instance", self.instance, *argv], check=check)
 
     def ctl_json(self, *argv):
         return json.loads(self.ctl("--json", *argv).stdout)

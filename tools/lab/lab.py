@@ -24,9 +24,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 class Lab:
-    """with Lab(...) as lab: … – everything is gone afterwards, also after an error or a signal."""
+    """
+    with Lab(...) as lab: … – everything is gone afterwards, also after an error or a signal. With two
+    balancers, lab.second is the other one, and network.send_vip says which of them clients use.
+    """
 
-    def __init__(self, build, backends=4, queues=1, checksum_offload=False):
+    def __init__(self, build, backends=4, queues=1, checksum_offload=False, balancers=1, nginx=True):
         require_root()
         self.name = f"lab-{secrets.token_hex(3)}"
         self.folder = os.path.join(LABS, self.name)
@@ -40,6 +43,8 @@ class Lab:
         self.network = Network(self.name)
         self.backends = Backends(self.network, self.recorder, self.folder, self.program)
         self.balancer = Balancer(self, queues)
+        self.second = Balancer(self, queues, "lb2") if balancers == 2 else None
+        self.nginx = nginx
         self.clients = Clients(self)
         self.queues = queues
         self.checksum_offload = checksum_offload
@@ -71,11 +76,14 @@ class Lab:
         self.network.add_leg("client1", checksum_offload=offload)
         self.network.add_leg("client2", checksum_offload=offload)
         self.network.add_leg("lb", self.queues, checksum_offload=offload)
+        if self.second:
+            self.network.add_leg("lb2", self.queues, checksum_offload=offload)
         for host in self.hosts:
             self.network.add_leg(host, checksum_offload=offload)
             self.network.hold_vip(host, *(self.vip(family, number) for family in (4, 6)
                                           for number in (VIP, VIP_SECOND)))
-            self.backends.start_nginx(host)
+            if self.nginx:
+                self.backends.start_nginx(host)
         self.network.wait_wired()
 
     @staticmethod
@@ -113,9 +121,10 @@ def _leave(number, _frame):
 def remove_leftovers(lab):
     """Namespaces, pins, runtime, state and folder of one lab whose processes are gone."""
     remove_namespaces(lab)
-    for path in (f"/sys/fs/bpf/sluice/{lab}", f"/run/sluice/{lab}", f"/dev/shm/sluice/{lab}",
-                 f"/var/lib/sluice/{lab}", os.path.join(LABS, lab)):
-        shutil.rmtree(path, ignore_errors=True)
+    for instance in (lab, f"{lab}-lb2"):
+        for above in ("/sys/fs/bpf/sluice", "/run/sluice", "/dev/shm/sluice", "/var/lib/sluice"):
+            shutil.rmtree(os.path.join(above, instance), ignore_errors=True)
+    shutil.rmtree(os.path.join(LABS, lab), ignore_errors=True)
 
 
 def clean(everything):

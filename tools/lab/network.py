@@ -5,7 +5,7 @@ The wires of the lab: network namespaces, a bridge as the switch, one veth leg f
     client1 ─┐
     client2 ─┤            ┌─ be1   198.51.100.21   2001:db8:1::21
              ├─ switch ───┼─ …
-         lb ─┘            └─ be4
+         lb ─┘            └─ be4        (a lab can have a second balancer, lb2, and up to be8)
     198.51.100.1, 2001:db8:1::1
 
 Everything lives in namespaces of its own; the machine's own interfaces are never touched.
@@ -18,7 +18,8 @@ from processes import LabError, run, wait_for
 
 PREFIX4 = "198.51.100."
 PREFIX6 = "2001:db8:1::"
-HOSTS = {"lb": 1, "client1": 101, "client2": 102, "be1": 21, "be2": 22, "be3": 23, "be4": 24, "uml": 25}
+HOSTS = {"lb": 1, "lb2": 2, "client1": 101, "client2": 102, "be1": 21, "be2": 22, "be3": 23, "be4": 24, "uml": 25,
+         "be5": 26, "be6": 27, "be7": 28, "be8": 29}
 VIP = 10
 VIP_SECOND = 11
 PORT = "net0"        # the one interface in everybody's namespace
@@ -71,7 +72,7 @@ class Network:
     def add_leg(self, host, queues=1, checksum_offload=False):
         """A host on the switch: its namespace, its veth leg and its two addresses."""
         self.add_namespace(host)
-        port = LB_PORT if host == "lb" else PORT
+        port = LB_PORT if host.startswith("lb") else PORT
         many = f"numrxqueues {queues} numtxqueues {queues}"
         self.ip("switch",
                 f"link add to-{host} {many} type veth peer name {port} {many} netns {self.namespace(host)}",
@@ -108,6 +109,11 @@ class Network:
         self.sysctl(host, ipv4__conf__all__arp_ignore=1, ipv4__conf__all__arp_announce=2)
         self.ip(host, *(f"addr add {vip}/128 dev lo nodad" if ":" in vip else f"addr add {vip}/32 dev lo"
                         for vip in addresses))
+
+    def send_vip(self, vip, host):
+        """Both clients send the VIP's packets to this host from now on, whoever answers ARP and ND for it."""
+        for client in ("client1", "client2"):
+            self.ip(client, f"neigh replace {vip} lladdr 02:00:00:00:00:{HOSTS[host]:02x} dev {PORT} nud permanent")
 
     def remove(self):
         remove_namespaces(self.lab)

@@ -63,14 +63,19 @@ def write_scenario(path, states):
 
 def simulate(lab, config_path, flows, family, states):
     """{flow: backend} for flows (client, source port) to the VIP's TCP port 80."""
+    return {flow: verdict.get("backend") for flow, verdict in verdicts(lab, config_path, flows, family, states).items()}
+
+
+def verdicts(lab, config_path, flows, family, states, vip_port=80):
+    """{flow: sluice-sim's verdict on its SYN} for flows (client, source port) to the VIP."""
     base = os.path.join(lab.folder, "predict")
-    write_capture(base + ".pcap", [syn(address(client, family), port, lab.vip(family), 80, family)
+    write_capture(base + ".pcap", [syn(address(client, family), port, lab.vip(family), vip_port, family)
                                    for client, port in flows])
     write_scenario(base + ".yaml", states)
     run([lab.program("sluice-sim"), "--config", config_path, "--scenario", base + ".yaml", "--in", base + ".pcap",
          "--out", base + "-out.pcap", "--verdicts", base + ".jsonl"])
     with open(base + ".jsonl", encoding="ascii") as lines:
-        verdicts = [json.loads(line) for line in lines]
-    if len(verdicts) != len(flows):
-        raise LabError(f"sluice-sim gave {len(verdicts)} verdicts for {len(flows)} packets; see {base}.*")
-    return {flow: verdict.get("backend") for flow, verdict in zip(flows, verdicts)}
+        said = [json.loads(line) for line in lines]
+    if len(said) != len(flows):
+        raise LabError(f"sluice-sim gave {len(said)} verdicts for {len(flows)} packets; see {base}.*")
+    return dict(zip(flows, said))
