@@ -130,6 +130,7 @@ static int kind_begin(struct row_history *h, int k)
 	struct row_kind kind = { .used = true };
 	uint16_t *lens = NULL;
 
+	h->changed |= ROW_CHANGED_TIMES;
 	if (sibling < 0 || !h->kind[sibling].used) {
 		h->kind[k].used = true;
 		return 0;
@@ -156,8 +157,7 @@ static int kind_begin(struct row_history *h, int k)
 
 static void kind_end(struct row_history *h, int k)
 {
-	if (h->kind[k].base)
-		h->changed |= (unsigned int)ROW_CHANGED_BASE << k;
+	h->changed |= ROW_CHANGED_TIMES | (h->kind[k].base ? (unsigned int)ROW_CHANGED_BASE << k : 0);
 	kind_home(&h->kind[k]);
 	h->kind[k].used = false;
 	lens_drop(h, k);
@@ -165,18 +165,12 @@ static void kind_end(struct row_history *h, int k)
 
 int row_history_use(struct row_history *h, unsigned int kinds)
 {
-	for (int k = 0; k < KINDS; k++) {
-		if (!(kinds >> k & 1) || h->kind[k].used)
-			continue;
-		h->changed |= ROW_CHANGED_TIMES;
-		if (kind_begin(h, k) < 0)
-			return -ENOMEM;
-	}
 	for (int k = 0; k < KINDS; k++)
-		if (!(kinds >> k & 1) && h->kind[k].used) {
-			h->changed |= ROW_CHANGED_TIMES;
+		if ((kinds >> k & 1) && !h->kind[k].used && kind_begin(h, k) < 0)
+			return -ENOMEM;
+	for (int k = 0; k < KINDS; k++)
+		if (!(kinds >> k & 1) && h->kind[k].used)
 			kind_end(h, k);
-		}
 	return 0;
 }
 
