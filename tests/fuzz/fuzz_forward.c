@@ -36,13 +36,22 @@ static void check(const struct packet_case *c, const struct packet_result *got)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct packet_result first, second; /* 140 KB: too much for a stack under ASan */
-	struct packet_case c = { .replies = 1, .remembered = SL_SLOT_NONE };
+	struct packet_case c = PACKET_CASE_INIT;
 
 	if (size < 4 || size > 4096)
 		return 0;
 	c.port = data[0] & 3;
 	c.flags = data[0] & 4 ? SL_PKT_IP_CSUM_OK : 0;
 	c.remembered = data[0] & 8 ? data[0] >> 4 & 7 : SL_SLOT_NONE;
+	c.remembered_flags = data[2] >> 1 & 3;
+	c.pressure = data[2] >> 3 & 1;
+	c.full = data[2] >> 4 & 1;
+	for (int i = 0; i < SL_FLOW_KIND_COUNT; i++) {
+		c.base[i].count = data[2] >> 5 & 1;
+		c.lens[i].count = data[2] >> 6 & 1;
+		for (int row = 0; row < ENV_ROWS_MAX; row++)
+			c.base[i].slot[row] = c.lens[i].slot[row] = data[2] >> 7 ? 0 : (__u16)row;
+	}
 	c.headroom = data[1] & 0x7f;
 	c.replies = !(data[1] & 0x80);
 	c.in = (__u8 *)(uintptr_t)(data + 4); /* only read */

@@ -44,10 +44,90 @@ void packet_case_free(struct packet_case *c)
 	free(c->out);
 }
 
+/* "unconfirmed", "closing", both, or "plain" for neither; -1: something else. */
+static int read_flags(const char *text)
+{
+	int flags = strstr(text, "unconfirmed") ? SL_FLOW_IS_UNCONFIRMED : 0;
+
+	if (strstr(text, "closing"))
+		flags |= SL_FLOW_IS_CLOSING;
+	return flags || !strcmp(text, "plain") ? flags : -1;
+}
+
+static int read_rows(const char *text, struct case_rows *ret_rows)
+{
+	struct case_rows rows = { 0 };
+
+	while (*text && rows.count < ENV_ROWS_MAX) {
+		rows.slot[rows.count++] = (__u16)(!strncmp(text, "none", 4) ? SL_SLOT_NONE : atoi(text));
+		text += strcspn(text, ",");
+		text += *text == ',';
+	}
+	for (__u32 i = 1; rows.count == 1 && i < ENV_ROWS_MAX; i++)
+		rows.slot[i] = rows.slot[0];
+	*ret_rows = rows;
+	return rows.count > 0 && !*text;
+}
+
+/* "found guess_base": each at most once. */
+static int read_counts(const char *text, __u64 *counts)
+{
+	for (size_t len; *text; text += len + (text[len] == ' ')) {
+		int i = 0;
+
+		len = strcspn(text, " ");
+		while (i < SL_FLOW_COUNT_COUNT && (strlen(sl_flow_counter_name(i)) != len ||
+						   strncmp(text, sl_flow_counter_name(i), len)))
+			i++;
+		if (i == SL_FLOW_COUNT_COUNT)
+			return 0;
+		counts[i] = 1;
+	}
+	return 1;
+}
+
+/* What is remembered before and after; -1: it is no such key. */
+static int read_memory(struct packet_case *c, const char *key, const char *value)
+{
+	static const char *const kinds[] = { "tcp", "quic", "udp" };
+
+	for (int i = 0; i < SL_FLOW_KIND_COUNT; i++) {
+		if (!strncmp(key, "base-", 5) && !strcmp(key + 5, kinds[i]))
+			return read_rows(value, &c->base[i]);
+		if (!strncmp(key, "lens-", 5) && !strcmp(key + 5, kinds[i]))
+			return read_rows(value, &c->lens[i]);
+	}
+	if (!strcmp(key, "current"))
+		return read_rows(value, &c->current);
+	if (!strcmp(key, "counts"))
+		return read_counts(value, c->counts);
+	if (!strcmp(key, "remembered-flags"))
+		c->remembered_flags = (__u8)read_flags(value);
+	else if (!strcmp(key, "stored-flags"))
+		c->stored_flags = (__u8)read_flags(value);
+	else if (!strcmp(key, "touched"))
+		c->touched = read_flags(value);
+	else if (!strcmp(key, "tag"))
+		c->tag = strtoull(value, NULL, 16);
+	else if (!strcmp(key, "lens-hash"))
+		c->lens_hash = strcmp(value, "source") ? SL_HASH_5TUPLE : SL_HASH_SOURCE;
+	else if (!strcmp(key, "pressure"))
+		c->pressure = !strcmp(value, "yes");
+	else if (!strcmp(key, "full"))
+		c->full = !strcmp(value, "yes");
+	else if (!strcmp(key, "deleted"))
+		c->deleted = !strcmp(value, "yes");
+	else
+		return -1;
+	return 1;
+}
+
 static int read_value(struct packet_case *c, const char *key, const char *value)
 {
-	int n;
+	int n = read_memory(c, key, value);
 
+	if (n >= 0)
+		return n;
 	if (!strcmp(key, "name"))
 		return snprintf(c->name, sizeof(c->name), "%s", value) < (int)sizeof(c->name);
 	if (!strcmp(key, "verdict"))
@@ -75,6 +155,12 @@ static int read_value(struct packet_case *c, const char *key, const char *value)
 		c->flags = strcmp(value, "csum-ok") ? 0 : SL_PKT_IP_CSUM_OK;
 	else if (!strcmp(key, "remembered"))
 		c->remembered = (__u16)n;
+	else if (!strcmp(key, "age"))
+		c->age_s = (__u32)n;
+	else if (!strcmp(key, "stored"))
+		c->stored = n;
+	else if (!strcmp(key, "open"))
+		c->open = n;
 	else if (!strcmp(key, "replies"))
 		c->replies = (__u32)n;
 	else if (!strcmp(key, "slot"))
@@ -94,8 +180,7 @@ int packet_case_read(FILE *file, struct packet_case *ret_case, int *ret_line)
 	size_t size = 0;
 	int started = 0, good = 1;
 
-	*ret_case = (struct packet_case){ .headroom = 128, .remembered = SL_SLOT_NONE, .replies = 1, .slot = -1,
-					   .readable = UINT32_MAX };
+	*ret_case = (struct packet_case)PACKET_CASE_INIT;
 	while (good && getline(&line, &size, file) > 0) {
 		char *value = strstr(line, ": ");
 
@@ -121,6 +206,42 @@ int packet_case_read(FILE *file, struct packet_case *ret_case, int *ret_line)
 	return good ? started : -1;
 }
 
+/* The state of the world's pools, and what is remembered of the packet's connection. */
+static void set_memory(const struct packet_case *c, struct sl_env *env)
+{
+	__u32 lens_rows = 0;
+
+	env->remembers = c->remembered != SL_SLOT_NONE;
+	env->flow = (struct sl_flow){ .slot = c->remembered, .flags = c->remembered_flags, .age_s = c->age_s };
+	env->pressure = c->pressure;
+	env->full = c->full;
+	for (int i = 0; i < SL_FLOW_KIND_COUNT; i++) {
+		env->base[i] = c->base[i].count ? c->base[i].slot : NULL;
+		env->lens[i] = c->lens[i].count ? c->lens[i].slot : NULL;
+		lens_rows = c->lens[i].count ? c->lens[i].count : lens_rows;
+	}
+	for (__u32 i = 0; i < env->pools; i++) {
+		env->pool[i].lens_rows = lens_rows;
+		env->pool[i].lens_key = (struct sl_key){ 0x2726252423222120, 0x2f2e2d2c2b2a2928 };
+		env->service[i].lens_hash = c->lens_hash;
+		for (__u32 row = 0; row < ENV_ROWS_MAX && c->current.count; row++)
+			env->row[i][row] = (__u16)(c->current.slot[row] | (env->row[i][row] & SL_ROW_LOOK));
+	}
+	env->flow_gets = env->flow_puts = env->flow_touches = env->flow_dels = 0;
+	memset(env->flow_counted, 0, sizeof(env->flow_counted));
+}
+
+static void see_memory(const struct sl_env *env, const struct sl_packet *pkt, struct packet_result *result)
+{
+	result->looks = (int)env->flow_gets;
+	result->open = pkt->flags & SL_PKT_OPEN ? pkt->base : -1;
+	result->stored = env->flow_puts ? env->flow.slot : -1;
+	result->stored_flags = env->flow_puts ? env->flow.flags : 0;
+	result->refreshed = env->flow_touches ? env->flow.flags : -1;
+	result->deleted = (int)env->flow_dels;
+	memcpy(result->counts, env->flow_counted, sizeof(result->counts));
+}
+
 void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_result *ret_result)
 {
 	struct sl_env *env = malloc(sizeof(*env));
@@ -136,9 +257,8 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 	memset(buffer, fill, c->headroom);
 	memcpy(buffer + c->headroom, c->in, c->readable);
 	world_init(env);
-	env->remembered = c->remembered;
+	set_memory(c, env);
 	env->replies = c->replies;
-	env->flow_gets = 0;
 	env->buffer = buffer;
 	pkt->data = buffer + c->headroom;
 	pkt->end = pkt->data + c->readable;
@@ -160,7 +280,8 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 	ret_result->out_port = pkt->out_port;
 	ret_result->slot = pkt->slot;
 	ret_result->tracked = !!(pkt->flags & SL_PKT_TRACKED);
-	ret_result->looks = (int)env->flow_gets;
+	ret_result->tag = pkt->tag;
+	see_memory(env, pkt, ret_result);
 	ret_result->replies = c->replies - env->replies;
 	free(buffer);
 	free(plan);

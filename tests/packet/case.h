@@ -6,11 +6,18 @@
 #ifndef TESTS_PACKET_CASE_H
 #define TESTS_PACKET_CASE_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 #include "tests/packet/world.h"
 
 enum { CASE_NAME_MAX = 200, CASE_FRAME_MAX = 70000, CASE_WORD_MAX = 40 };
+
+/* One slot for every row, or one for each: "4", "0,1,2,none". */
+struct case_rows {
+	__u32 count; /* 0: not given */
+	__u16 slot[ENV_ROWS_MAX];
+};
 
 /* Keys of a case file, one a line, `key: value`; an empty line ends the case. */
 struct packet_case {
@@ -25,11 +32,29 @@ struct packet_case {
 	__u16 out_port;                 /* out-port: 0 without it */
 	__u16 flags;                    /* flags: csum-ok */
 	__u16 remembered;               /* remembered: a slot; none without it */
+	__u8 remembered_flags;          /* remembered-flags: unconfirmed, closing, or both */
+	__u32 age_s;                    /* age: of what is remembered; SL_FLOW_HANDSHAKE_S without it */
+	int pressure, full;             /* pressure: yes; full: yes: memory takes no more */
+	struct case_rows current;       /* current: slots of the pool's rows, where not the world's */
+	struct case_rows base[SL_FLOW_KIND_COUNT]; /* base-tcp, base-quic, base-udp: the same; home without it */
+	struct case_rows lens[SL_FLOW_KIND_COUNT]; /* lens-tcp, lens-quic, lens-udp: slots of the lens's rows */
+	__u8 lens_hash;                 /* lens-hash: source */
 	__u32 replies;                  /* replies: answers left; 1 without it */
 	int slot;                       /* slot: -1 without it: not compared */
 	int tracked;                    /* tracked: yes */
 	int looks;                      /* looks: how often flow memory is asked; 0 without it */
+	int stored;                     /* stored: the slot that is remembered now; -1 without it: nothing is stored */
+	__u8 stored_flags;              /* stored-flags: as remembered-flags */
+	int touched;                    /* touched: the flags that what was remembered has now, or "plain" */
+	int deleted;                    /* deleted: yes */
+	int open;                       /* open: the base of the open row; -1 without it: not open */
+	__u64 counts[SL_FLOW_COUNT_COUNT]; /* counts: names of flow counters; all others stay 0 */
+	__u64 tag;                      /* tag: sixteen hexadecimal digits; not compared without it */
 };
+
+/* What a case says that says nothing. */
+#define PACKET_CASE_INIT { .headroom = 128, .remembered = SL_SLOT_NONE, .age_s = SL_FLOW_HANDSHAKE_S, .replies = 1, \
+	.slot = -1, .readable = UINT32_MAX, .stored = -1, .touched = -1, .open = -1 }
 
 struct packet_result {
 	enum sl_verdict verdict;
@@ -38,6 +63,11 @@ struct packet_result {
 	__u8 frame[CASE_FRAME_MAX];
 	__u16 out_port, slot;
 	int tracked, looks;
+	int open;           /* base of the open row, or -1 */
+	int stored, refreshed, deleted;
+	__u8 stored_flags;
+	__u64 counts[SL_FLOW_COUNT_COUNT];
+	__u64 tag;
 	__u32 replies;      /* answers that were taken */
 };
 

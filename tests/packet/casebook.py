@@ -2,6 +2,16 @@
 """A list of cases that a cases_*.py fills."""
 
 
+def render(case):
+    """One case as the lines that case.c reads."""
+    lines = ["name: " + case["name"], "verdict: " + case["verdict"]]
+    lines += ["%s: %s" % (key.replace("_", "-"), value) for key, value in sorted(case["extra"].items())]
+    lines.append("in: " + bytes(case["frame"]).hex())
+    if case["out"] is not None:
+        lines.append("out: " + bytes(case["out"]).hex())
+    return "\n".join(lines) + "\n"
+
+
 class Casebook(list):
     """Cases in the order of the file."""
 

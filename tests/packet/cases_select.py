@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Rows, backends, states, memory, next hops."""
+"""Rows, backends, states, next hops."""
 import world
 from casebook import Casebook
 from frames import *
@@ -41,30 +41,6 @@ c.add("an empty pool set to drop has none for UDP over IPv6", eth() / ip6() / ud
 c.add("a row's backend that lingers gets no packet that nobody remembers", eth() / ip4() / syn(104), "drop_no_backend")
 c.add("an unknown next hop is named", eth() / ip4() / syn(85), "drop_no_neighbor")
 c.add("a next hop on an unknown port is named", eth() / ip4() / syn(86), "drop_no_neighbor")
-
-ack = eth() / ip4() / TCP(sport=40000, dport=90, flags="A")
-c.forward("tracking always asks memory, and does without an answer", ack, l2(ack), looks=1, slot=0)
-c.forward("a remembered backend that is up answers", ack, l2(ack, 1, 1), looks=1, remembered=4, slot=4, tracked="yes", out_port=1)
-c.forward("a remembered backend that drains keeps its connection", ack, l2(ack, 1, 1), looks=1, remembered=1, slot=1,
-          tracked="yes", out_port=1)
-c.forward("a remembered backend that lingers keeps its connection", ack, l2(ack, 1, 1), looks=1, remembered=2, slot=2,
-          tracked="yes", out_port=1)
-c.forward("a remembered backend that is down loses its connection", ack, l2(ack), looks=1, remembered=3, slot=0)
-c.forward("a remembered backend that is gone loses its connection", ack, l2(ack), looks=1, remembered=5, slot=0)
-c.forward("a remembered slot that does not exist is no memory", ack, l2(ack), looks=1, remembered=77, slot=0)
-start = eth() / ip4() / syn(90)
-c.forward("a start on a remembered connection whose backend is up stays", start, l2(start, 1, 1), looks=1, remembered=4,
-          slot=4, tracked="yes", out_port=1)
-c.forward("a start does not go to a draining backend", start, l2(start), looks=1, remembered=1, slot=0)
-c.forward("a start does not go to a lingering backend", start, l2(start), looks=1, remembered=2, slot=0)
-synack = eth() / ip4() / TCP(sport=40000, dport=90, flags="SA")
-c.forward("SYN with ACK is no start", synack, l2(synack, 1, 1), looks=1, remembered=1, slot=1, tracked="yes", out_port=1)
-ack = eth() / ip6() / TCP(sport=40000, dport=91, flags="A")
-c.forward("a row with LOOK asks memory", ack, l2(ack, 1, 1), looks=1, remembered=1, slot=1, tracked="yes", out_port=1)
-ack = eth() / ip4() / TCP(sport=40000, dport=92, flags="A")
-c.forward("tracking never asks no memory, LOOK or not", ack, l2(ack), remembered=1, slot=0)
-ack = eth() / ip4() / TCP(sport=40000, dport=105, flags="A")
-c.forward("a row without LOOK asks no memory", ack, l2(ack), remembered=1, slot=0)
 
 for version, head, limit in ((4, ip4(), 1500), (6, ip6(), 1500)):
     room = limit - (28 if version == 4 else 48)

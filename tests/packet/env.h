@@ -9,33 +9,38 @@
 #include "sluice/core/env.h"
 #include "sluice/flows.h"
 
-enum { ENV_MAX = 64, ENV_ROWS_MAX = 16 };
+enum { ENV_MAX = 64, ENV_BACKENDS_MAX = 128, ENV_LISTENERS_MAX = 256, ENV_ROWS_MAX = 16 };
 
 struct sl_env {
 	struct sl_settings settings;
 	struct sl_vip vip[ENV_MAX];
-	struct sl_listener listener[ENV_MAX * 2];
+	struct sl_listener listener[ENV_LISTENERS_MAX];
 	struct sl_service service[ENV_MAX];
 	struct sl_pool pool[ENV_MAX];
 	__u16 row[ENV_MAX][ENV_ROWS_MAX];
-	struct sl_backend backend[ENV_MAX];
+	struct sl_backend backend[ENV_BACKENDS_MAX];
 	struct sl_neighbor neighbor[ENV_MAX];
 	struct sl_port port[SL_PORTS_MAX];
 	__u32 vips, listeners, services, pools, backends, neighbors, ports;
 
 	/* set for each packet */
-	__u16 remembered;    /* what sl_env_flow_get answers */
-	__u32 replies;       /* answers left */
-	__u8 *buffer;        /* lowest address that a frame may grow to */
+	int remembers;        /* the packet's connection is remembered, as flow says */
+	struct sl_flow flow;
+	int pressure, full;   /* full: nothing more can be put */
+	const __u16 *base[SL_FLOW_KIND_COUNT]; /* of every pool; NULL: all rows are home */
+	const __u16 *lens[SL_FLOW_KIND_COUNT];
+	__u32 replies;        /* answers left */
+	__u8 *buffer;         /* lowest address that a frame may grow to */
 
 	/* seen */
-	__u32 flow_gets;
+	__u32 flow_gets, flow_puts, flow_touches, flow_dels;
+	__u64 flow_counted[SL_FLOW_COUNT_COUNT];
 	__u64 counted[SL_VERDICT_COUNT];
 };
 
 SL_INLINE const struct sl_service *env_listener(struct sl_env *env, const struct sl_addr *dst, __be16 port, __u8 proto)
 {
-	for (__u32 i = 0; i < ENV_MAX * 2 && i < env->listeners; i++) {
+	for (__u32 i = 0; i < ENV_LISTENERS_MAX && i < env->listeners; i++) {
 		const struct sl_listener *l = &env->listener[i];
 
 		if (l->proto == proto && l->port == port && sl_addr_equal(&l->addr, dst) && l->service < ENV_MAX)
@@ -62,7 +67,7 @@ SL_INLINE const struct sl_vip *sl_env_vip(struct sl_env *env, const struct sl_ad
 
 SL_INLINE int sl_env_is_outer_source(struct sl_env *env, const struct sl_addr *src)
 {
-	for (__u32 i = 0; i < ENV_MAX && i < env->backends; i++)
+	for (__u32 i = 0; i < ENV_BACKENDS_MAX && i < env->backends; i++)
 		if (env->backend[i].outer_src.d[1] && sl_addr_equal(&env->backend[i].outer_src, src))
 			return 1;
 	return 0;
@@ -80,7 +85,7 @@ SL_INLINE __u16 sl_env_row(struct sl_env *env, const struct sl_pool *pool, __u32
 
 SL_INLINE const struct sl_backend *sl_env_backend(struct sl_env *env, const struct sl_pool *pool, __u16 slot)
 {
-	for (__u32 i = 0; i < ENV_MAX && i < env->backends; i++)
+	for (__u32 i = 0; i < ENV_BACKENDS_MAX && i < env->backends; i++)
 		if (env->backend[i].pool == pool->id && env->backend[i].slot == slot)
 			return &env->backend[i];
 	return SL_NULL;
@@ -103,65 +108,62 @@ SL_INLINE const struct sl_settings *sl_env_settings(struct sl_env *env)
 
 SL_INLINE __u16 sl_env_base(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 current)
 {
-	(void)env;
 	(void)pool;
-	(void)kind;
-	(void)row;
-	return current;
+	return kind < SL_FLOW_KIND_COUNT && env->base[kind] ? env->base[kind][row] : current;
 }
 
 SL_INLINE int sl_env_lens(struct sl_env *env, const struct sl_pool *pool, __u8 kind, __u32 row, __u16 *slot)
 {
-	(void)env;
 	(void)pool;
-	(void)kind;
-	(void)row;
-	(void)slot;
-	return 0;
+	if (kind >= SL_FLOW_KIND_COUNT || !env->lens[kind])
+		return 0;
+	*slot = env->lens[kind][row];
+	return 1;
 }
 
 SL_INLINE int sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt, struct sl_flow *flow)
 {
 	(void)pkt;
 	env->flow_gets++;
-	*flow = (struct sl_flow){ .slot = env->remembered, .age_s = SL_FLOW_HANDSHAKE_S };
-	return env->remembered != SL_SLOT_NONE;
+	*flow = env->flow;
+	return env->remembers;
 }
 
 SL_INLINE int sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot, __u8 flags)
 {
 	(void)pkt;
-	(void)flags;
-	env->remembered = slot;
+	if (env->full)
+		return -1;
+	env->flow_puts++;
+	env->remembers = 1;
+	env->flow = (struct sl_flow){ .slot = slot, .flags = flags };
 	return 0;
 }
 
 SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow,
 				 __u8 flags)
 {
-	(void)env;
 	(void)pkt;
-	(void)flow;
-	(void)flags;
+	env->flow_touches++;
+	env->flow = (struct sl_flow){ .slot = flow->slot, .flags = flags };
 }
 
 SL_INLINE void sl_env_flow_del(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow)
 {
 	(void)pkt;
 	(void)flow;
-	env->remembered = SL_SLOT_NONE;
+	env->flow_dels++;
+	env->remembers = 0;
 }
 
 SL_INLINE int sl_env_flow_pressure(struct sl_env *env)
 {
-	(void)env;
-	return 0;
+	return env->pressure;
 }
 
 SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counter)
 {
-	(void)env;
-	(void)counter;
+	env->flow_counted[counter]++;
 }
 
 SL_INLINE __u64 sl_env_now(struct sl_env *env)

@@ -8,17 +8,9 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-GROUPS = ["link", "ipv4", "ipv6", "transport", "guards", "select", "tunnel", "echo", "reject", "buffers"]
+from casebook import render  # noqa: E402
 
-
-def render(case):
-    """One case as the lines that case.c reads."""
-    lines = ["name: " + case["name"], "verdict: " + case["verdict"]]
-    lines += ["%s: %s" % (key.replace("_", "-"), value) for key, value in sorted(case["extra"].items())]
-    lines.append("in: " + bytes(case["frame"]).hex())
-    if case["out"] is not None:
-        lines.append("out: " + bytes(case["out"]).hex())
-    return "\n".join(lines) + "\n"
+GROUPS = ["link", "ipv4", "ipv6", "transport", "guards", "select", "remember", "tunnel", "echo", "reject", "buffers"]
 
 
 def main():

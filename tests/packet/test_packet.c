@@ -34,6 +34,22 @@ static void show_difference(const struct packet_case *c, const struct packet_res
 	print_error("\n");
 }
 
+static void compare_memory(const struct packet_case *c, const struct packet_result *got)
+{
+	assert_int_equal(got->looks, c->looks);
+	assert_int_equal(got->open, c->open);
+	assert_int_equal(got->stored, c->stored);
+	assert_int_equal(got->stored_flags, c->stored_flags);
+	assert_int_equal(got->refreshed, c->touched);
+	assert_int_equal(got->deleted, c->deleted);
+	for (int i = 0; i < SL_FLOW_COUNT_COUNT; i++)
+		if (got->counts[i] != c->counts[i])
+			fail_msg("flow counter %s: wanted %llu, got %llu", sl_flow_counter_name(i),
+				 (unsigned long long)c->counts[i], (unsigned long long)got->counts[i]);
+	if (c->tag)
+		assert_int_equal(got->tag, c->tag);
+}
+
 static void compare(const struct packet_case *c, const struct packet_result *got)
 {
 	const int leaves = sl_forward_leaves(got->verdict);
@@ -52,7 +68,7 @@ static void compare(const struct packet_case *c, const struct packet_result *got
 	if (c->slot >= 0)
 		assert_int_equal(got->slot, c->slot);
 	assert_int_equal(got->tracked, c->tracked);
-	assert_int_equal(got->looks, c->looks);
+	compare_memory(c, got);
 	if (got->verdict != SL_VERDICT_DROP_NO_ROOM) /* planned, and then it did not fit */
 		assert_int_equal(got->replies, got->verdict == SL_VERDICT_REJECT_EMPTY ||
 						       got->verdict == SL_VERDICT_REJECT_NO_SERVICE);

@@ -6,6 +6,7 @@
 #include "tests/packet/world.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <string.h>
 
 static struct sl_addr address(const char *text)
@@ -53,7 +54,7 @@ enum shape { ONE, EMPTY, MEMORY, FOUR, NO_POOL, NO_ROWS, NO_BACKEND };
 
 static const struct situation {
 	enum shape shape;
-	__u8 mode, otherwise, state, tracking, hash, look;
+	__u8 mode, otherwise, state, tracking, hash, look, udp_flows;
 	__u8 neighbor;
 	const char *addr, *outer_src;
 } situations[] = {
@@ -88,6 +89,11 @@ static const struct situation {
 	/* 104 */ { .state = SL_BACKEND_LINGERING },
 	/* 105 */ { .shape = MEMORY },
 	/* 106 */ { .mode = SL_MODE_IPIP, .state = SL_BACKEND_UP, .addr = "2001:db8:b::4", .outer_src = "10.0.0.254" },
+	/* 107 */ { .shape = MEMORY, .look = 1, .udp_flows = SL_UDP_FLOWS_QUIC },
+	/* 108 */ { .shape = MEMORY, .look = 1, .udp_flows = SL_UDP_FLOWS_NONE },
+	/* 109 */ { .shape = MEMORY, .look = 1, .tracking = SL_TRACKING_ALWAYS },
+	/* 110 */ { .shape = MEMORY, .look = 1, .tracking = SL_TRACKING_ALWAYS, .udp_flows = SL_UDP_FLOWS_QUIC },
+	/* 111 */ { .shape = MEMORY, .look = 1, .hash = SL_HASH_SOURCE },
 };
 
 static void add_backend(struct sl_env *env, __u32 pool, __u16 slot, __u8 state, __u32 neighbor)
@@ -156,7 +162,8 @@ void world_init(struct sl_env *env)
 		const struct situation *s = &situations[i];
 
 		env->service[i] = (struct sl_service){ .id = i, .pool = s->shape == NO_POOL ? 63 : i,
-						       .mode = s->mode, .hash = s->hash, .tracking = s->tracking };
+						       .mode = s->mode, .hash = s->hash, .tracking = s->tracking,
+						       .udp_flows = s->udp_flows };
 		add_pool(env, i, s);
 		add_listeners(env, "192.0.2.10", (__u16)(80 + i), i, 1);
 		add_listeners(env, "2001:db8::10", (__u16)(80 + i), i, 1);
@@ -164,4 +171,5 @@ void world_init(struct sl_env *env)
 	}
 	add_listeners(env, "192.0.2.13", 0, 0, 0);
 	add_listeners(env, "2001:db8::13", 0, 0, 0);
+	assert(env->listeners <= ENV_LISTENERS_MAX && env->backends <= ENV_BACKENDS_MAX && env->services <= ENV_MAX);
 }

@@ -11,6 +11,7 @@ CLIENT4, CLIENT6 = "198.51.100.7", "2001:db8:c::7"
 OUTER4 = {"src": "10.0.0.254", "dst": "10.0.0.1"}
 OUTER6 = {"src": "2001:db8:b::fe", "dst": "2001:db8:b::1"}
 HASH_KEY = bytes(range(16))
+LENS_KEY = bytes(range(32, 48))
 FLOW_KEY = bytes(range(16, 32))
 MASK = (1 << 64) - 1
 
@@ -65,3 +66,8 @@ def flow_hash(*flow):
 def row(data, rows=7):
     """The row of a hash input."""
     return ((siphash13(HASH_KEY, data) & 0xffffffff) * rows) >> 32
+
+
+def lens_row(data, rows):
+    """The row of a hash input through the lens."""
+    return ((siphash13(LENS_KEY, data) & 0xffffffff) * rows) >> 32

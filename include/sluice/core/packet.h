@@ -24,6 +24,7 @@ enum {
 	SL_PKT_DATA = 1 << 9,         /* TCP with a payload */
 	SL_PKT_QUOTED = 1 << 10,      /* an ICMP error: key is that of the connection it quotes */
 	SL_PKT_FOLLOWS = 1 << 11,     /* a later fragment: slot is where its first one went */
+	SL_PKT_OPEN = 1 << 14,        /* the row was open for the packet's kind, or seen through a lens: base is set */
 };
 
 /*
@@ -78,6 +79,7 @@ struct sl_packet {
 	__u32 row;
 	__u16 slot;
 	__u16 out_port;   /* index of the port it leaves by */
+	__u16 base;       /* the row's, for the packet's kind; set only where connections are remembered */
 	__u8 kind;        /* enum sl_flow_kind; set only where connections are remembered */
 
 };

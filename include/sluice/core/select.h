@@ -74,10 +74,11 @@ SL_INLINE int sl_select_remembers(struct sl_packet *pkt)
  */
 SL_INLINE int sl_select_quic_start(const struct sl_packet *pkt)
 {
+	const struct sl_udp *udp = (const struct sl_udp *)sl_cursor(pkt, pkt->l4, SL_UDP_LEN);
 	const __u8 *quic = sl_cursor(pkt, pkt->l4 + SL_UDP_LEN, 5);
 	__u32 version, type;
 
-	if (!quic || pkt->l4 + SL_UDP_LEN + 5u > pkt->l3 + (__u32)pkt->ip_len || !(quic[0] & 0x80))
+	if (!udp || !quic || sl_bswap16(udp->len) < SL_UDP_LEN + 5 || !(quic[0] & 0x80))
 		return 0;
 	version = (__u32)quic[1] << 24 | (__u32)quic[2] << 16 | (__u32)quic[3] << 8 | quic[4];
 	type = quic[0] >> 4 & 3;
@@ -85,7 +86,7 @@ SL_INLINE int sl_select_quic_start(const struct sl_packet *pkt)
 		return type <= 1;
 	if (version == 0x6b3343cfu)
 		return type == 1 || type == 2;
-	return version != 0;
+	return version != 0; /* 0 is version negotiation, which only servers send */
 }
 
 /* Reads what the rules need: the remembered connection, and base through the lens or the row. */
@@ -99,18 +100,21 @@ SL_INLINE void sl_select_read(struct sl_env *env, struct sl_packet *pkt, struct 
 	if (pool->lens_rows) {
 		hash = sl_row_hash(&pool->lens_key, &pkt->key, pkt->service->lens_hash == SL_HASH_SOURCE);
 		s->open = (__u8)!!sl_env_lens(env, pool, pkt->kind, sl_row_of(hash, pool->lens_rows), &s->base);
-		if (s->open)
-			return;
 	}
-	s->base = sl_env_base(env, pool, pkt->kind, pkt->row, s->current);
-	s->open = s->base != s->current;
+	if (!s->open) {
+		s->base = sl_env_base(env, pool, pkt->kind, pkt->row, s->current);
+		s->open = s->base != s->current;
+	}
+	pkt->base = s->base;
+	if (s->open)
+		pkt->flags |= SL_PKT_OPEN;
 }
 
 /* A packet that starts a connection. Returns the slot it goes to. */
 SL_INLINE __u16 sl_select_start(struct sl_env *env, struct sl_packet *pkt, struct sl_select *s)
 {
 	__u8 state;
-	int full;
+	int alive;
 
 	if (s->found && !(s->flow.flags & SL_FLOW_IS_CLOSING)) {
 		state = sl_select_state(env, pkt, s->flow.slot);
@@ -128,12 +132,12 @@ SL_INLINE __u16 sl_select_start(struct sl_env *env, struct sl_packet *pkt, struc
 	if (s->current == SL_SLOT_NONE || (!s->open && pkt->service->tracking != SL_TRACKING_ALWAYS))
 		return s->current;
 	state = sl_select_state(env, pkt, s->base);
-	full = (state == SL_BACKEND_UP || state == SL_BACKEND_DRAINING) && sl_env_flow_pressure(env);
-	if (!full && !sl_env_flow_put(env, pkt, s->current, SL_FLOW_IS_UNCONFIRMED)) {
+	alive = state == SL_BACKEND_UP || state == SL_BACKEND_DRAINING;
+	if (!(alive && sl_env_flow_pressure(env)) && !sl_env_flow_put(env, pkt, s->current, SL_FLOW_IS_UNCONFIRMED)) {
 		sl_env_flow_count(env, SL_FLOW_COUNT_STORED_START);
 		return s->current;
 	}
-	if (!s->open || (state != SL_BACKEND_UP && state != SL_BACKEND_DRAINING))
+	if (!s->open || !alive)
 		return s->current;
 	sl_env_flow_count(env, SL_FLOW_COUNT_START_BASE); /* nothing is stored: the change waits */
 	return s->base;
@@ -165,8 +169,9 @@ SL_INLINE __u16 sl_select_more(struct sl_env *env, struct sl_packet *pkt, struct
 	}
 	if (s->found)
 		sl_env_flow_count(env, SL_FLOW_COUNT_LOST);
-	if (!s->open) {
-		if (!quoted && s->current != SL_SLOT_NONE && pkt->service->tracking == SL_TRACKING_ALWAYS)
+	if (!s->open) { /* what is not remembered here would be found by the row: under pressure room is for open rows */
+		if (!quoted && s->current != SL_SLOT_NONE && pkt->service->tracking == SL_TRACKING_ALWAYS &&
+		    !sl_env_flow_pressure(env))
 			sl_env_flow_put(env, pkt, s->current, flags);
 		return s->current;
 	}
@@ -196,7 +201,9 @@ SL_INLINE __u16 sl_select_slot(struct sl_env *env, struct sl_packet *pkt, __u16 
 	if (!sl_select_remembers(pkt))
 		return s.current;
 	sl_select_read(env, pkt, &s);
-	if (pkt->kind == SL_FLOW_QUIC && !(pkt->flags & SL_PKT_QUOTED) && sl_select_quic_start(pkt))
+	if (pkt->flags & SL_PKT_QUOTED) /* starts nothing, whatever it quotes */
+		return sl_select_more(env, pkt, &s);
+	if (pkt->kind == SL_FLOW_QUIC && sl_select_quic_start(pkt))
 		pkt->flags |= SL_PKT_START;
 	if (pkt->flags & SL_PKT_START)
 		return sl_select_start(env, pkt, &s);
