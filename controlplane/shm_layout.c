@@ -43,10 +43,11 @@ static uint64_t arena_size(uint32_t rows_max)
 static uint64_t image_size(const struct shm_capacity *capacity)
 {
 	const struct sl_shm_limits *limits = &capacity->limits;
-	const uint64_t records = 8 + (uint64_t)limits->services + 2 * (uint64_t)limits->pools + limits->backends +
+	/* a pool's record, and every table's with the end of the unit that its last row begins */
+	const uint64_t pool = 1 + 2 * SL_TABLE_KIND_COUNT;
+	const uint64_t records = 8 + (uint64_t)limits->services + pool * limits->pools + limits->backends +
 				 limits->neighbors + limits->listeners + limits->vips;
-	const uint64_t whole = records * sizeof(struct sl_record) + capacity->rows * sizeof(uint16_t) +
-			       (uint64_t)limits->pools * sizeof(struct sl_record);
+	const uint64_t whole = records * sizeof(struct sl_record) + capacity->rows * sizeof(uint16_t);
 
 	return SL_SHM_PAGE + 2 * pages(whole + (whole / 2 > IMAGE_SPARE_MIN ? whole / 2 : IMAGE_SPARE_MIN));
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { NEIGHBORS = 6, POOLS = 4, SLOTS = 6, SERVICES = 8, LISTENERS = 12, VIPS = 6, ROWS = 251, ROWS_LARGE = 4093 };
+enum { NEIGHBORS = 6, POOLS = 4, SLOTS = 6, SERVICES = 8, LISTENERS = 12, VIPS = 6, ROWS = 251, ROWS_LARGE = 4093, ROWS_LENS = 127 };
 
 enum object { OBJECT_SETTINGS = 1, OBJECT_NEIGHBOR, OBJECT_POOL, OBJECT_BACKEND, OBJECT_SERVICE, OBJECT_LISTENER, OBJECT_VIP, OBJECT_TABLE };
 
@@ -35,7 +35,7 @@ struct shm_capacity world_capacity(void)
 	return (struct shm_capacity){
 		.limits = { .services = SERVICES, .pools = POOLS, .backends = POOLS * SLOTS, .neighbors = NEIGHBORS,
 			    .listeners = LISTENERS, .vips = VIPS, .workers = 1 },
-		.rows = (uint64_t)POOLS * ROWS_LARGE,
+		.rows = (uint64_t)POOLS * ((1 + SL_FLOW_KIND_COUNT) * ROWS_LARGE + SL_FLOW_KIND_COUNT * ROWS_LENS),
 		.rows_max = ROWS_LARGE,
 	};
 }
@@ -72,6 +72,10 @@ static bool pool_at(uint64_t seed, uint64_t generation, uint32_t id, struct sl_p
 
 	*pool = (struct sl_pool){ .id = id, .rows = d % 7 == 0 ? ROWS_LARGE : ROWS, .slots = SLOTS, .otherwise = d % 2,
 				  .idle_s = { 60, 60, 60 } };
+	if (d % 3 == 0) {
+		pool->lens_rows = d % 2 ? ROWS_LENS : ROWS;
+		pool->lens_key = (struct sl_key){ d, d + 9 };
+	}
 	return id == 0 || d % 4 != 0;
 }
 
@@ -91,12 +95,18 @@ static bool backend_at(uint64_t seed, uint64_t generation, uint32_t pool, uint16
 	return pool_at(seed, generation, pool, &of) && d % 6 != 0;
 }
 
-static struct table *table_at(uint64_t seed, uint64_t generation, const struct sl_pool *pool)
+/* Current rows are always there; bases come and go, and lens tables where the pool has a lens. NULL: none. */
+static struct table *table_at(uint64_t seed, uint64_t generation, const struct sl_pool *pool, uint32_t kind)
 {
-	const uint64_t d = dice(seed, generation, OBJECT_TABLE, pool->id);
-	struct table *table = table_alloc(pool->rows);
+	const uint64_t d = dice(seed, generation, OBJECT_TABLE, pool->id * SL_TABLE_KIND_COUNT + kind);
+	const uint32_t rows = kind >= SL_TABLE_LENS_TCP ? pool->lens_rows : pool->rows;
+	struct table *table;
 	uint16_t live[SLOTS];
 	uint32_t count = 0;
+
+	if (rows == 0 || (kind != SL_TABLE_CURRENT && d % 5 < 2))
+		return NULL;
+	table = table_alloc(rows);
 
 	for (uint16_t slot = 0; slot < SLOTS; slot++) {
 		struct sl_backend backend;
@@ -104,8 +114,11 @@ static struct table *table_at(uint64_t seed, uint64_t generation, const struct s
 		if (backend_at(seed, generation, pool->id, slot, &backend))
 			live[count++] = slot;
 	}
-	for (uint32_t row = 0; table != NULL && row < pool->rows; row++)
+	for (uint32_t row = 0; table != NULL && row < rows; row++) {
 		table->row[row] = count > 0 ? live[(row * 7 + d) % count] : SL_SLOT_NONE;
+		if (kind == SL_TABLE_CURRENT && (row + d) % 3 == 0)
+			table->row[row] |= SL_ROW_LOOK;
+	}
 	return table;
 }
 
@@ -145,7 +158,8 @@ static struct sl_settings settings_at(uint64_t seed, uint64_t generation)
 {
 	const uint64_t d = dice(seed, generation, OBJECT_SETTINGS, 0);
 
-	return (struct sl_settings){ .hash_key = { d, d + 1 }, .flow_key = { d + 2, d + 3 }, .reply_rate = d % 1000 };
+	return (struct sl_settings){ .hash_key = { d, d + 1 }, .flow_key = { d + 2, d + 3 }, .reply_rate = d % 1000,
+				     .idle_max_s = { 60, 60, 60 }, .numbering = d + 4 };
 }
 
 #define STATE(call)             \
@@ -162,11 +176,16 @@ static int state_pools(struct publisher *publisher, uint64_t seed, uint64_t gene
 	for (uint32_t id = 0; id < POOLS; id++) {
 		struct sl_pool pool;
 		const bool exists = pool_at(seed, generation, id, &pool);
-		struct table *table = exists ? table_at(seed, generation, &pool) : NULL;
 
 		STATE(publisher_pool(publisher, &pool, exists ? SL_OP_PUT : SL_OP_DEL));
-		STATE(publisher_table(publisher, id, SL_TABLE_CURRENT, table));
-		table_put(table);
+		for (uint32_t kind = 0; kind < SL_TABLE_KIND_COUNT; kind++) {
+			struct table *table = exists ? table_at(seed, generation, &pool, kind) : NULL;
+
+			err = publisher_table(publisher, id, (enum sl_table_kind)kind, table);
+			table_put(table);
+			if (err < 0)
+				return err;
+		}
 		for (uint16_t slot = 0; slot < SLOTS; slot++) {
 			struct sl_backend backend;
 			const bool lives = backend_at(seed, generation, id, slot, &backend);
@@ -221,6 +240,24 @@ static uint64_t digest_listener(const struct sl_addr *addr, __be16 port, uint8_t
 	return mix(&listener, sizeof(listener), OBJECT_LISTENER) * 3 + mix(service, sizeof(*service), mix(&listener, sizeof(listener), 9));
 }
 
+static uint64_t digest_rows(uint32_t pool, uint32_t kind, const uint16_t *row, uint32_t rows)
+{
+	return mix(row, rows * sizeof(*row), (pool + 100) * SL_TABLE_KIND_COUNT + kind);
+}
+
+static uint64_t digest_tables(uint64_t seed, uint64_t generation, const struct sl_pool *pool)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t kind = 0; kind < SL_TABLE_KIND_COUNT; kind++) {
+		struct table *table = table_at(seed, generation, pool, kind);
+
+		sum += table != NULL ? digest_rows(pool->id, kind, table->row, table->rows) : 0;
+		table_put(table);
+	}
+	return sum;
+}
+
 uint64_t world_digest(uint64_t seed, uint64_t generation)
 {
 	const struct sl_settings settings = settings_at(seed, generation);
@@ -237,13 +274,9 @@ uint64_t world_digest(uint64_t seed, uint64_t generation)
 	for (uint32_t id = 0; id < NEIGHBORS; id++)
 		sum += neighbor_at(seed, generation, id, &neighbor) ? mix(&neighbor, sizeof(neighbor), OBJECT_NEIGHBOR) : 0;
 	for (uint32_t id = 0; id < POOLS; id++) {
-		struct table *table;
-
 		if (!pool_at(seed, generation, id, &pool))
 			continue;
-		table = table_at(seed, generation, &pool);
-		sum += mix(&pool, sizeof(pool), OBJECT_POOL) + mix(table->row, pool.rows * 2, id + 100);
-		table_put(table);
+		sum += mix(&pool, sizeof(pool), OBJECT_POOL) + digest_tables(seed, generation, &pool);
 		for (uint16_t slot = 0; slot < SLOTS; slot++) {
 			uint32_t i = 0;
 
@@ -284,7 +317,12 @@ uint64_t world_snapshot_digest(const struct snapshot *snapshot)
 
 		if (pool == NULL)
 			continue;
-		sum += mix(&pool->pool, sizeof(pool->pool), OBJECT_POOL) + mix(pool->current, pool->pool.rows * 2, id + 100);
+		sum += mix(&pool->pool, sizeof(pool->pool), OBJECT_POOL);
+		for (uint32_t kind = 0; kind < SL_TABLE_KIND_COUNT; kind++) {
+			const struct snapshot_rows *rows = pool->table[kind];
+
+			sum += rows != NULL ? digest_rows(id, kind, rows->row, rows->rows) : 0;
+		}
 		for (uint16_t slot = 0; slot < pool->pool.slots; slot++) {
 			if (pool->backend[slot].slot == slot)
 				sum += mix(&pool->backend[slot], sizeof(struct sl_backend), OBJECT_BACKEND);

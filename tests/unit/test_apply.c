@@ -17,7 +17,7 @@
 #include "dataplane/apply.h"
 #include "dataplane/snapshot_layout.h"
 
-enum { ROWS = 7 };
+enum { ROWS = 7, LENS_ROWS = 11 };
 
 static const struct sl_shm_limits limits = { .services = 8, .pools = 4, .backends = 16, .neighbors = 4, .listeners = 2, .vips = 2, .workers = 1 };
 
@@ -52,7 +52,7 @@ struct fixture {
 	struct snapshot *snapshot;
 	struct sl_rejected rejected;
 	uint64_t records;
-	uint16_t row[ROWS];
+	uint16_t row[LENS_ROWS];
 };
 
 static int setup(void **state)
@@ -128,7 +128,7 @@ static const struct sl_vip a_vip = { .addr = { .d = { 7, 7 } } };
 static enum sl_reject_reason put_table(struct fixture *f, uint32_t pool, uint32_t rows, uint32_t kind)
 {
 	const struct sl_table_put put = { .pool = pool, .kind = kind, .rows = rows, .length = rows * 2,
-					  .checksum = sl_checksum64(f->row, ROWS * 2) };
+					  .checksum = sl_checksum64(f->row, rows * 2) };
 
 	return tell(f, SL_RECORD_TABLE, SL_OP_PUT, &put, sizeof(put), f->row);
 }
@@ -140,7 +140,7 @@ static void state_all(struct fixture *f)
 	assert_int_equal(PUT(SL_RECORD_NEIGHBOR, a_neighbor), 0);
 	assert_int_equal(PUT(SL_RECORD_BACKEND, a_backend), 0);
 	assert_int_equal(PUT(SL_RECORD_POOL, a_pool), 0);
-	for (int i = 0; i < ROWS; i++)
+	for (int i = 0; i < LENS_ROWS; i++)
 		f->row[i] = 1;
 	f->row[3] = SL_SLOT_NONE;
 	f->row[4] = 1 | SL_ROW_LOOK;
@@ -188,10 +188,13 @@ static void each_wrong_statement_has_its_reason(void **state)
 		{ "neighbor known", SL_RECORD_NEIGHBOR, { .neighbor = { .known = 2 } }, SL_REJECT_TYPE },
 		{ "pool id", SL_RECORD_POOL, { .pool = { .id = 4, .rows = 7 } }, SL_REJECT_RANGE },
 		{ "pool id far out", SL_RECORD_POOL, { .pool = { .id = UINT32_MAX, .rows = 7 } }, SL_REJECT_RANGE },
-		{ "few rows", SL_RECORD_POOL, { .pool = { .rows = 6 } }, SL_REJECT_RANGE },
-		{ "many rows", SL_RECORD_POOL, { .pool = { .rows = SL_TABLE_ROWS_MAX + 1 } }, SL_REJECT_RANGE },
-		{ "many slots", SL_RECORD_POOL, { .pool = { .rows = 7, .slots = 0x8000 } }, SL_REJECT_RANGE },
+		{ "few rows", SL_RECORD_POOL, { .pool = { .rows = 6, .idle_s = { 1, 1, 1 } } }, SL_REJECT_RANGE },
+		{ "many rows", SL_RECORD_POOL, { .pool = { .rows = SL_TABLE_ROWS_MAX + 1, .idle_s = { 1, 1, 1 } } }, SL_REJECT_RANGE },
+		{ "many slots", SL_RECORD_POOL, { .pool = { .rows = 7, .slots = 0x8000, .idle_s = { 1, 1, 1 } } }, SL_REJECT_RANGE },
 		{ "pool to kernel", SL_RECORD_POOL, { .pool = { .rows = 7, .otherwise = SL_OTHERWISE_KERNEL, .idle_s = { 1, 1, 1 } } }, SL_REJECT_TYPE },
+		{ "no idle time", SL_RECORD_POOL, { .pool = { .rows = 7, .idle_s = { 1, 0, 1 } } }, SL_REJECT_RANGE },
+		{ "long idle time", SL_RECORD_POOL, { .pool = { .rows = 7, .idle_s = { 1, 1, SL_IDLE_MAX_S + 1 } } }, SL_REJECT_RANGE },
+		{ "few lens rows", SL_RECORD_POOL, { .pool = { .rows = 7, .idle_s = { 1, 1, 1 }, .lens_rows = 6 } }, SL_REJECT_RANGE },
 		{ "backend pool", SL_RECORD_BACKEND, { .backend = { .pool = 4 } }, SL_REJECT_RANGE },
 		{ "backend slot", SL_RECORD_BACKEND, { .backend = { .slot = SL_SLOT_NONE } }, SL_REJECT_RANGE },
 		{ "backend stats", SL_RECORD_BACKEND, { .backend = { .stats = 16 } }, SL_REJECT_RANGE },
@@ -207,6 +210,7 @@ static void each_wrong_statement_has_its_reason(void **state)
 		{ "hash", SL_RECORD_SERVICE, { .service = { .hash = SL_HASH_COUNT } }, SL_REJECT_TYPE },
 		{ "tracking", SL_RECORD_SERVICE, { .service = { .tracking = SL_TRACKING_COUNT } }, SL_REJECT_TYPE },
 		{ "udp flows", SL_RECORD_SERVICE, { .service = { .udp_flows = SL_UDP_FLOWS_COUNT } }, SL_REJECT_TYPE },
+		{ "lens hash", SL_RECORD_SERVICE, { .service = { .lens_hash = SL_HASH_COUNT } }, SL_REJECT_TYPE },
 		{ "listener nowhere", SL_RECORD_LISTENER, { .listener = { .proto = IPPROTO_TCP } }, SL_REJECT_RANGE },
 		{ "listener proto", SL_RECORD_LISTENER, { .listener = { .addr = { .d = { 1, 1 } }, .proto = 1 } }, SL_REJECT_TYPE },
 		{ "listener service", SL_RECORD_LISTENER, { .listener = { .addr = { .d = { 1, 1 } }, .proto = 6, .service = 8 } }, SL_REJECT_RANGE },
@@ -283,6 +287,37 @@ static void what_names_nothing_is_found_at_commit(void **state)
 	f->row[5] = 2; /* a slot without a backend */
 	assert_int_equal(put_table(f, 2, ROWS, SL_TABLE_BASE_TCP), 0);
 	assert_int_equal(commit(f, 10), SL_REJECT_TABLE);
+}
+
+static void base_and_lens_tables_come_and_go(void **state)
+{
+	struct fixture *f = *state;
+	const struct sl_table_put gone = { .pool = 2, .kind = SL_TABLE_BASE_UDP };
+	const struct snapshot_pool *pool;
+	struct sl_pool lens = a_pool;
+
+	state_all(f);
+	assert_int_equal(put_table(f, 2, ROWS, SL_TABLE_LENS_QUIC), SL_REJECT_TABLE); /* it has no lens */
+	state_all(f);
+	lens.lens_rows = LENS_ROWS;
+	assert_int_equal(PUT(SL_RECORD_POOL, lens), 0);
+	assert_int_equal(put_table(f, 2, ROWS, SL_TABLE_BASE_UDP), 0);
+	assert_int_equal(put_table(f, 2, LENS_ROWS, SL_TABLE_LENS_TCP), 0);
+	assert_int_equal(commit(f, 10), 0);
+	pool = f->snapshot->pool[2];
+	assert_int_equal(pool->table[SL_TABLE_BASE_UDP]->rows, ROWS);
+	assert_null(pool->table[SL_TABLE_BASE_TCP]);
+	assert_int_equal(pool->table[SL_TABLE_LENS_TCP]->rows, LENS_ROWS);
+	/* only current rows make the fingerprint: bases are one balancer's history */
+	assert_int_equal(snapshot_tables_checksum(f->snapshot), sl_table_term(2, ROWS, pool->table[SL_TABLE_CURRENT]->checksum));
+	assert_int_equal(DEL(SL_RECORD_TABLE, gone), 0);
+	assert_int_equal(DEL(SL_RECORD_TABLE, gone), 0);  /* what is not there is gone */
+	assert_int_equal(PUT(SL_RECORD_POOL, a_pool), 0); /* without the lens, its tables go */
+	assert_int_equal(commit(f, 11), 0);
+	pool = f->snapshot->pool[2];
+	for (int kind = SL_TABLE_BASE_TCP; kind < SL_TABLE_KIND_COUNT; kind++)
+		assert_null(pool->table[kind]);
+	assert_non_null(pool->table[SL_TABLE_CURRENT]);
 }
 
 static void what_was_removed_later_is_found_too(void **state)
@@ -446,6 +481,7 @@ int main(void)
 		CASE(each_wrong_statement_has_its_reason),
 		CASE(a_table_must_be_what_it_says),
 		CASE(what_names_nothing_is_found_at_commit),
+		CASE(base_and_lens_tables_come_and_go),
 		CASE(what_was_removed_later_is_found_too),
 		CASE(capacities_hold),
 		CASE(everything_can_be_removed_again),
