@@ -92,6 +92,7 @@ struct daemon {
 
 	struct daemon_flows *flows; /* daemon_flows.c */
 	struct shm_file *shm;
+	uint64_t shm_rows; /* of all tables, that its image has room for */
 	struct publisher *publisher;
 	bool published;      /* a first generation went out */
 	bool data_hangs;     /* it lives, but its heartbeat stopped */

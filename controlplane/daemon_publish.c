@@ -77,6 +77,7 @@ int daemon_new_file(struct daemon *d)
 	shm_file_destroy(d->shm);
 	d->publisher = publisher;
 	d->shm = shm;
+	d->shm_rows = capacity.rows;
 	d->attached = false;
 	model_set_publisher(d->model, publisher, &capacity.limits);
 	log_info(&d->log, "made shared memory", LOG_STR("directory", d->runtime_dir), LOG_U64("services", capacity.limits.services),
@@ -143,7 +144,7 @@ static void publish_now(struct daemon *d)
 	daemon_network_before(d);
 	advance(d);
 	generation = model_update(d->model);
-	if (generation == -ERANGE) {
+	if (generation == -ERANGE || (generation > 0 && model_table_rows(d->model) > d->shm_rows)) {
 		log_info(&d->log, "the configuration outgrew the shared memory");
 		if (daemon_new_file(d) == 0)
 			generation = model_update(d->model);

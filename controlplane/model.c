@@ -57,61 +57,6 @@ void model_destroy(struct model *model)
 	free(model);
 }
 
-static uint32_t with_room(size_t count, uint32_t least, uint32_t most)
-{
-	const size_t doubled = count * 2;
-
-	if (doubled < least)
-		return least;
-	return doubled > most ? most : (uint32_t)doubled;
-}
-
-static uint32_t highest_id(const struct identity *table)
-{
-	uint32_t highest = 0;
-
-	for (; table; table = table->hh.next)
-		if (table->id > highest)
-			highest = table->id;
-	return highest;
-}
-
-static struct sl_shm_limits model_limits(const struct model *model)
-{
-	const struct config *config = model->config;
-	size_t listeners = 0;
-
-	for (size_t i = 0; i < config->service_count; i++)
-		listeners += config->services[i].listener_count;
-	/* ids and statistics positions count, not objects: names that rest still hold theirs */
-	return (struct sl_shm_limits){
-		.services = with_room(highest_id(model->ids.services), 64, SL_SERVICES_MAX),
-		.pools = with_room(highest_id(model->ids.pools), 64, SL_POOLS_MAX),
-		.backends = with_room(model->ids.stats_next, 1024, SL_BACKENDS_MAX),
-		.neighbors = with_room(model->neighbor_count + model->index->count, 1024, SL_NEIGHBORS_MAX),
-		.listeners = with_room(listeners, 256, SL_LISTENERS_MAX),
-		.vips = with_room(config->vip_count, 64, SL_VIPS_MAX),
-		.workers = config->boot.worker_count ? config->boot.worker_count : 1,
-	};
-}
-
-struct shm_capacity model_capacity(const struct model *model)
-{
-	struct shm_capacity capacity = { .limits = model_limits(model) };
-
-	for (size_t i = 0; i < model->pool_count; i++) {
-		const uint32_t rows = model->pools[i].conf->table_size;
-
-		capacity.rows += rows;
-		if (rows > capacity.rows_max)
-			capacity.rows_max = rows;
-	}
-	capacity.rows += capacity.rows / 2 + 4 * 65537u;
-	if (capacity.rows_max < 65537)
-		capacity.rows_max = 65537;
-	return capacity;
-}
-
 void model_set_keys(struct model *model, const struct sl_key *hash_key, const struct sl_key *flow_key)
 {
 	model->settings.hash_key = *hash_key;

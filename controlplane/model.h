@@ -155,6 +155,10 @@ int model_configure(struct model *model, const struct config *config, uint64_t n
 
 /* The capacities a file needs for what is configured now, with room to grow. */
 struct shm_capacity model_capacity(const struct model *model);
+/* Rows of all tables that pools may have now: current, bases of every kind in use, and a lens where there is one. */
+uint64_t model_table_rows(const struct model *model);
+/* The kinds of traffic of a service, as bits 1 << enum sl_flow_kind. */
+unsigned int model_service_kinds(const struct config_service *service);
 
 /* Distinct probes of the configuration; *ret_probes is malloc'ed, the caller frees it. Returns the count. */
 size_t model_probes(const struct model *model, struct model_probe **ret_probes);

@@ -14,6 +14,7 @@ enum {
 	TO_CONTROL_SLOTS = 256,
 	ARENA_MIN = 1 << 20,          /* seven tables of 65537 rows are on their way at a time */
 	IMAGE_SPARE_MIN = 1 << 20,    /* a half's room for generations before it is compacted */
+	IMAGE_SPARE_MAX = 256 << 20,  /* many bases never change at once */
 };
 
 static uint64_t pages(uint64_t bytes)
@@ -49,7 +50,13 @@ static uint64_t image_size(const struct shm_capacity *capacity)
 				 limits->neighbors + limits->listeners + limits->vips;
 	const uint64_t whole = records * sizeof(struct sl_record) + capacity->rows * sizeof(uint16_t);
 
-	return SL_SHM_PAGE + 2 * pages(whole + (whole / 2 > IMAGE_SPARE_MIN ? whole / 2 : IMAGE_SPARE_MIN));
+	uint64_t spare = whole / 2;
+
+	if (spare < IMAGE_SPARE_MIN)
+		spare = IMAGE_SPARE_MIN;
+	if (spare > IMAGE_SPARE_MAX)
+		spare = IMAGE_SPARE_MAX;
+	return SL_SHM_PAGE + 2 * pages(whole + spare);
 }
 
 static int check_capacity(const struct shm_capacity *capacity)

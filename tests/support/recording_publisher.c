@@ -4,8 +4,7 @@
 
 int publisher_settings(struct publisher *p, const struct sl_settings *settings)
 {
-	(void)p;
-	(void)settings;
+	p->settings = *settings;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "controlplane/publish.h"
 
 struct publisher {
+	struct sl_settings settings;
 	struct sl_backend backend[16];
 	size_t backend_facts, table_facts, service_facts, listener_dels, backend_dels, vip_dels, pool_dels;
 	struct table *table;
