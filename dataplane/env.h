@@ -10,6 +10,7 @@
 #define DATAPLANE_ENV_H
 
 #include "dataplane/flow_table.h"
+#include "dataplane/fragment_table.h"
 #include "dataplane/snapshot_layout.h"
 #include "sluice/core/env.h"
 
@@ -22,6 +23,8 @@ struct sl_env {
 	uint64_t now_ns;                 /* set once a burst */
 	uint64_t reply_due_ns;           /* when the answers given so far are paid for */
 	struct flow_table *flows;        /* NULL: no connection is remembered */
+	const struct fragment_tables *fragments; /* NULL: no datagram is remembered, only whole packets are forwarded */
+	uint64_t fragments_learnt;       /* bit tag % 64 of what was put since the owner cleared it */
 	struct sl_worker_stats *stats;   /* NULL: not counted; the same for the next two */
 	struct sl_counter *services;     /* by sl_service.id */
 	struct sl_counter *backends;     /* by sl_backend.stats */
@@ -156,6 +159,28 @@ SL_INLINE int sl_env_lens(struct sl_env *env, const struct sl_pool *pool, __u8 k
 		return 0;
 	*slot = rows->row[row];
 	return 1;
+}
+
+SL_INLINE struct sl_datagram *sl_env_datagram_get(struct sl_env *env, const struct sl_packet *pkt, __u64 tag)
+{
+	const struct sl_key *flow_key = &env->snapshot->settings.flow_key;
+
+	return env->fragments != NULL
+		       ? fragment_tables_find(env->fragments, fragment_source(flow_key, pkt), tag, env->now_ns)
+		       : NULL;
+}
+
+SL_INLINE void sl_env_datagram_put(struct sl_env *env, const struct sl_packet *pkt, __u64 tag, enum sl_verdict verdict)
+{
+	const struct sl_key *flow_key = &env->snapshot->settings.flow_key;
+	struct sl_datagram datagram;
+
+	if (env->fragments == NULL)
+		return;
+	sl_datagram_begin(&datagram, pkt, verdict);
+	fragment_table_put(env->fragments->table[env->fragments->own], fragment_source(flow_key, pkt), tag, env->now_ns,
+			   &datagram);
+	env->fragments_learnt |= 1ull << tag % 64;
 }
 
 SL_INLINE __u64 sl_env_now(struct sl_env *env)

@@ -405,6 +405,23 @@ static int manager_create_shared(struct manager *manager)
 	return 0;
 }
 
+/* Each worker's fragmented datagrams, which the others may look at. */
+static int manager_create_fragments(struct manager *manager)
+{
+	for (unsigned int w = 0; w < manager->workers; w++) {
+		struct fragment_table *table = rte_zmalloc("fragments", fragment_table_size(), 64);
+
+		if (!table)
+			return -ENOMEM;
+		for (unsigned int reader = 0; reader < manager->workers; reader++) {
+			manager->worker[reader].fragments.table[w] = table;
+			manager->worker[reader].fragments.count = manager->workers;
+			manager->worker[reader].fragments.own = reader;
+		}
+	}
+	return 0;
+}
+
 static int manager_start_workers(struct manager *manager)
 {
 	for (unsigned int w = 0; w < manager->workers; w++) {
@@ -438,6 +455,8 @@ int manager_run(const struct manager_config *config)
 	manager->config = config;
 	manager->workers = manager->workers_well = config->boot->worker_count;
 	err = manager_create_shared(manager);
+	if (err == 0)
+		err = manager_create_fragments(manager);
 	if (err < 0)
 		return err;
 	stats_init(&manager->stats, config->allocator, manager->worker, manager->workers);

@@ -15,6 +15,8 @@
 
 #include "dataplane/env.h"
 
+_Static_assert((int)SL_BURST_MAX <= 32, "worker_decide has a bit a packet");
+
 enum {
 	WORKER_PREFETCH_AHEAD = 4,
 	WORKER_SEND_RETRIES = 4,     /* a full ring drains meanwhile or the frames are dropped and counted */
@@ -106,10 +108,18 @@ static inline void worker_take(struct worker_burst *burst, struct rte_mbuf **mbu
 	}
 }
 
+/* Out of line: a fragment takes all stages at once, and is rare. */
+static __attribute__((noinline)) enum sl_verdict worker_decide_fragment(struct sl_env *env, struct sl_packet *pkt,
+									 enum sl_verdict verdict)
+{
+	return sl_decide_parsed(env, pkt, verdict);
+}
+
 /* The stages of forward.h up to the plan, one loop a stage that waits for memory. */
 static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
 {
 	enum sl_verdict *verdict = burst->verdict;
+	uint32_t alone = 0; /* bit i: packet i has been decided */
 
 	for (uint16_t i = 0; i < burst->count; i++) {
 		struct sl_packet *pkt = &burst->packet[i].pkt;
@@ -117,6 +127,11 @@ static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
 
 		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
 			verdict[i] = parsed;
+		if (sl_unlikely(pkt->flags & SL_PKT_FRAGMENT)) {
+			verdict[i] = worker_decide_fragment(env, pkt, verdict[i]);
+			alone |= 1u << i;
+			continue;
+		}
 		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
 			verdict[i] = sl_lookup(env, pkt);
 		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
@@ -125,7 +140,7 @@ static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
 			rte_prefetch0(&env_pool_of(pkt->pool)->current[pkt->row]);
 	}
 	for (uint16_t i = 0; i < burst->count; i++)
-		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD)) {
+		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD && !(alone & 1u << i))) {
 			verdict[i] = sl_select_backend(env, &burst->packet[i].pkt);
 			if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
 				rte_prefetch0(burst->packet[i].pkt.backend);
@@ -133,6 +148,8 @@ static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
 	for (uint16_t i = 0; i < burst->count; i++) {
 		struct sl_packet *pkt = &burst->packet[i].pkt;
 
+		if (sl_unlikely(alone & 1u << i))
+			continue;
 		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
 			verdict[i] = sl_select_neighbor(env, pkt);
 		verdict[i] = sl_plan(env, pkt, verdict[i]);
@@ -308,6 +325,7 @@ int worker_run(void *arg)
 	struct sl_env env = {
 		.snapshot = &snapshot_empty,
 		.port_count = shared->ports->count,
+		.fragments = worker->fragments.count > 0 ? &worker->fragments : NULL,
 		.stats = &worker->stats,
 	};
 

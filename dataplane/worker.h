@@ -11,6 +11,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
+#include "dataplane/fragment_table.h"
 #include "dataplane/port.h"
 #include "dataplane/snapshot.h"
 
@@ -45,6 +46,7 @@ struct worker {
 	/* manager: wo, before the start */
 	alignas(64) struct worker_shared *shared;
 	unsigned int index;
+	struct fragment_tables fragments; /* count 0: only whole packets are forwarded */
 	/* worker: wo, manager: ro (relaxed; may lag one burst) */
 	alignas(64) struct sl_worker_stats stats; /* missed, no_mbuf, cpu and state 3 are the manager's to fill in */
 	_Atomic uint64_t counted; /* odd: a burst is being counted, `stats` does not balance */

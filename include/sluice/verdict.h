@@ -19,7 +19,7 @@ enum sl_verdict {
 	SL_VERDICT_DROP_NO_NEIGHBOR,      /* the next hop's MAC address, or the tunnel's own address, is not known yet */
 	SL_VERDICT_DROP_LOOP,             /* our own frame or our own outer source came back */
 	SL_VERDICT_DROP_TOO_BIG,          /* longer than the next hop's MTU, after encapsulation */
-	SL_VERDICT_DROP_FRAGMENT,         /* a fragment to a VIP */
+	SL_VERDICT_DROP_FRAGMENT,         /* a fragment to a VIP, of a protocol without ports */
 	SL_VERDICT_DROP_ICMP_ERROR,       /* an ICMP error to a VIP */
 	SL_VERDICT_DROP_REPLY_LIMITED,    /* an answer was due, but the worker's rate limit is spent */
 	SL_VERDICT_DROP_NO_KERNEL_PATH,   /* not for a VIP, on a port that has no way to the kernel */
@@ -39,6 +39,10 @@ enum sl_verdict {
 	SL_VERDICT_DROP_UDP_TRUNCATED,    /* UDP header not complete */
 	SL_VERDICT_DROP_UDP_LENGTH,       /* UDP length below 8 or past the packet */
 	SL_VERDICT_DROP_ICMP_TRUNCATED,   /* ICMP header not complete */
+	SL_VERDICT_DROP_FRAGMENT_EARLY,   /* a later fragment whose first one is not known, or not in time */
+	SL_VERDICT_DROP_FRAGMENT_OVERLAP, /* bytes of its datagram were seen before */
+	SL_VERDICT_DROP_FRAGMENT_TINY,    /* a first fragment without its whole transport header, or one at byte 8 */
+	SL_VERDICT_DROP_FRAGMENT_MALFORMED, /* a length no fragment can have, or an end past 65535 */
 	SL_VERDICT_COUNT,
 };
 
@@ -78,6 +82,10 @@ static inline const char *sl_verdict_name(enum sl_verdict verdict)
 	case SL_VERDICT_DROP_UDP_TRUNCATED: return "drop_udp_truncated";
 	case SL_VERDICT_DROP_UDP_LENGTH: return "drop_udp_length";
 	case SL_VERDICT_DROP_ICMP_TRUNCATED: return "drop_icmp_truncated";
+	case SL_VERDICT_DROP_FRAGMENT_EARLY: return "drop_fragment_early";
+	case SL_VERDICT_DROP_FRAGMENT_OVERLAP: return "drop_fragment_overlap";
+	case SL_VERDICT_DROP_FRAGMENT_TINY: return "drop_fragment_tiny";
+	case SL_VERDICT_DROP_FRAGMENT_MALFORMED: return "drop_fragment_malformed";
 	case SL_VERDICT_COUNT: break;
 	}
 	return "unknown";

@@ -40,6 +40,8 @@ MAP(rows, BPF_MAP_TYPE_ARRAY, __u32, __u32);
 MAP(backends, BPF_MAP_TYPE_ARRAY, __u32, struct sl_backend);
 MAP(neighbors, BPF_MAP_TYPE_ARRAY, __u32, struct sl_neighbor);
 MAP(flows, BPF_MAP_TYPE_HASH, __u64, struct sl_flow);
+MAP(datagrams, BPF_MAP_TYPE_LRU_HASH, __u64, struct sl_datagram);
+MAP(new_datagram, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct sl_datagram);
 MAP(plans, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct sl_plan);
 MAP(verdicts, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, __u64);
 
@@ -171,6 +173,25 @@ SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counte
 	(void)counter;
 }
 
+SL_INLINE struct sl_datagram *sl_env_datagram_get(struct sl_env *env, const struct sl_packet *pkt, __u64 tag)
+{
+	(void)env;
+	(void)pkt;
+	return bpf_map_lookup_elem(&datagrams, &tag);
+}
+
+SL_INLINE void sl_env_datagram_put(struct sl_env *env, const struct sl_packet *pkt, __u64 tag, enum sl_verdict verdict)
+{
+	__u32 key = 0;
+	struct sl_datagram *datagram = bpf_map_lookup_elem(&new_datagram, &key);
+
+	(void)env;
+	if (!datagram)
+		return;
+	sl_datagram_begin(datagram, pkt, verdict);
+	bpf_map_update_elem(&datagrams, &tag, datagram, BPF_ANY);
+}
+
 SL_INLINE int sl_env_reply_allowed(struct sl_env *env)
 {
 	(void)env;
@@ -190,6 +211,18 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 	pkt->end = (__u8 *)(long)env->ctx->data_end;
 	pkt->frame_len = pkt->plan->frame_len;
 	return 0;
+}
+
+__attribute__((noinline)) __u64 forget(__u64 value);
+__attribute__((noinline)) __u64 forget(__u64 value)
+{
+	__asm__ volatile("" : "+r"(value)); /* nor may clang know */
+	return value;
+}
+
+SL_INLINE __u64 sl_env_forget(__u64 value)
+{
+	return forget(value);
 }
 
 /* Verified once, by itself: a global function. */

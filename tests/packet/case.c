@@ -40,6 +40,8 @@ static int read_hex(const char *text, __u8 **ret_bytes)
 
 void packet_case_free(struct packet_case *c)
 {
+	for (int i = 0; i < c->befores; i++)
+		free(c->before[i].frame);
 	free(c->in);
 	free(c->out);
 }
@@ -132,6 +134,17 @@ static int read_value(struct packet_case *c, const char *key, const char *value)
 		return snprintf(c->name, sizeof(c->name), "%s", value) < (int)sizeof(c->name);
 	if (!strcmp(key, "verdict"))
 		return snprintf(c->verdict, sizeof(c->verdict), "%s", value) < (int)sizeof(c->verdict);
+	if (!strcmp(key, "before")) {
+		struct packet_before *before = &c->before[c->befores];
+
+		if (c->befores == CASE_BEFORE_MAX)
+			return 0;
+		before->frame = NULL;
+		n = read_hex(value, &before->frame);
+		before->len = (__u32)n;
+		c->befores++;
+		return n > 0;
+	}
 	if (!strcmp(key, "in")) {
 		n = read_hex(value, &c->in);
 		c->in_len = (__u32)n;
@@ -242,6 +255,25 @@ static void see_memory(const struct sl_env *env, const struct sl_packet *pkt, st
 	memcpy(result->counts, env->flow_counted, sizeof(result->counts));
 }
 
+/* Runs the frames that came before, each in a buffer of exactly its size. */
+static void run_before(struct sl_env *env, struct sl_packet *pkt, const struct packet_case *c)
+{
+	for (int i = 0; i < c->befores; i++) {
+		const struct packet_before *before = &c->before[i];
+		__u8 *buffer = malloc(SL_OUTER_MAX + before->len);
+
+		memcpy(buffer + SL_OUTER_MAX, before->frame, before->len);
+		env->buffer = buffer;
+		pkt->data = buffer + SL_OUTER_MAX;
+		pkt->end = pkt->data + before->len;
+		pkt->frame_len = before->len;
+		pkt->port = c->port;
+		pkt->flags = 0;
+		sl_forward(env, pkt);
+		free(buffer);
+	}
+}
+
 void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_result *ret_result)
 {
 	struct sl_env *env = malloc(sizeof(*env));
@@ -257,6 +289,10 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 	memset(buffer, fill, c->headroom);
 	memcpy(buffer + c->headroom, c->in, c->readable);
 	world_init(env);
+	set_memory(c, env);
+	env->datagrams = 0;
+	env->replies = (__u32)c->befores;
+	run_before(env, pkt, c);
 	set_memory(c, env);
 	env->replies = c->replies;
 	env->buffer = buffer;

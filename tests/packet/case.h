@@ -11,7 +11,13 @@
 
 #include "tests/packet/world.h"
 
-enum { CASE_NAME_MAX = 200, CASE_FRAME_MAX = 70000, CASE_WORD_MAX = 40 };
+enum { CASE_NAME_MAX = 200, CASE_FRAME_MAX = 70000, CASE_WORD_MAX = 40, CASE_BEFORE_MAX = 8 };
+
+/* A frame that came before, which is not judged. */
+struct packet_before {
+	__u8 *frame;
+	__u32 len;
+};
 
 /* One slot for every row, or one for each: "4", "0,1,2,none". */
 struct case_rows {
@@ -23,6 +29,8 @@ struct case_rows {
 struct packet_case {
 	char name[CASE_NAME_MAX];       /* name: a sentence */
 	char verdict[CASE_WORD_MAX];    /* verdict: as sl_verdict_name says it */
+	struct packet_before before[CASE_BEFORE_MAX]; /* before: in this order; freed by packet_case_free */
+	int befores;
 	__u8 *in;                       /* in: the frame, in hexadecimal; freed by packet_case_free */
 	__u8 *out;                      /* out: the frame that leaves; absent when none does */
 	__u32 in_len, out_len;

@@ -5,7 +5,9 @@
 def render(case):
     """One case as the lines that case.c reads."""
     lines = ["name: " + case["name"], "verdict: " + case["verdict"]]
-    lines += ["%s: %s" % (key.replace("_", "-"), value) for key, value in sorted(case["extra"].items())]
+    extra = dict(case["extra"])
+    lines += ["before: " + bytes(frame).hex() for frame in extra.pop("before", [])]
+    lines += ["%s: %s" % (key.replace("_", "-"), value) for key, value in sorted(extra.items())]
     lines.append("in: " + bytes(case["frame"]).hex())
     if case["out"] is not None:
         lines.append("out: " + bytes(case["out"]).hex())

@@ -48,16 +48,6 @@ c.forward("a reserved flag is no fragment", eth() / ip4(flags="evil") / syn(), l
 c.forward("TTL 0 is not the balancer's to judge", eth() / ip4(ttl=0) / syn(), l2(eth() / ip4(ttl=0) / syn()))
 c.forward("TTL 1 goes through, l2 does not decrement", eth() / ip4(ttl=1) / syn(), l2(eth() / ip4(ttl=1) / syn()))
 
-c.add("a first fragment to a VIP is a fragment", eth() / ip4(flags="MF") / udp(80, 64), "drop_fragment")
-c.add("a later fragment to a VIP is a fragment", eth() / ip4(flags=0, frag=8, proto=17) / Raw(b"\0P\0P" * 8), "drop_fragment")
-c.add("a middle fragment to a VIP is a fragment", eth() / ip4(flags="MF", frag=8, proto=6) / Raw(b"\0P\0P" * 8),
-      "drop_fragment")
-c.add("a later fragment's bytes are not read as ports", eth() / ip4(flags=0, frag=1, proto=6, dst="192.0.2.11") / syn(80),
-      "drop_fragment")
-c.add("a fragment with DF set is a fragment", eth() / ip4(flags="DF+MF") / udp(80, 64), "drop_fragment")
-c.add("an echo request in fragments is a fragment", eth() / ip4(flags="MF") / ICMP() / Raw(b"x" * 64), "drop_fragment")
-c.add("a tiny first fragment is a fragment, not a truncated header", eth() / ip4(flags="MF", proto=6) / Raw(b"\0" * 8),
-      "drop_fragment")
 c.add("a fragment that is not for a VIP is the kernel's", eth() / ip4(flags="MF", dst="192.0.2.200") / udp(), "to_kernel")
 c.add("a later fragment that is not for a VIP is the kernel's",
       eth() / ip4(flags=0, frag=100, dst="192.0.2.200", proto=17) / Raw(b"abc"), "to_kernel")

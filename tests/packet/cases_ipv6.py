@@ -70,15 +70,6 @@ atomic = eth() / ip6() / IPv6ExtHdrFragment(id=7, m=0, offset=0) / syn()
 c.forward("an atomic fragment is whole", atomic, l2(atomic))
 reserved = patch(atomic, 14 + 40 + 3, b"\x06")
 c.forward("reserved bits of a fragment header mean nothing", reserved, l2(reserved))
-c.add("a first IPv6 fragment to a VIP is a fragment", eth() / ip6() / IPv6ExtHdrFragment(m=1) / udp(80, 64), "drop_fragment")
-c.add("a later IPv6 fragment to a VIP is a fragment", eth() / ip6() / IPv6ExtHdrFragment(offset=10) / Raw(b"\0P" * 16),
-      "drop_fragment")
-c.add("a later IPv6 fragment's bytes are not read as ports", chain(44, b"\x06\0\0\x50\0\0\0\x01", tcp, dst="2001:db8::11"),
-      "drop_fragment")
-c.add("a later fragment's bytes are not read as extension headers", chain(44, b"\x00\0\0\x50\0\0\0\x01", b"\xff" * 8),
-      "drop_fragment")
-c.add("a fragment behind destination options is a fragment",
-      eth() / ip6() / IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment(m=1) / udp(80, 64), "drop_fragment")
 c.add("an IPv6 fragment that is not for a VIP is the kernel's",
       eth() / ip6(dst="2001:db8::99") / IPv6ExtHdrFragment(m=1) / udp(80, 64), "to_kernel")
 c.add("a fragment header cut off is refused", chain(44, b"\x06\0\0\x01"), "drop_ip6_extensions")

@@ -9,7 +9,8 @@
 #include "sluice/core/env.h"
 #include "sluice/flows.h"
 
-enum { ENV_MAX = 64, ENV_BACKENDS_MAX = 128, ENV_LISTENERS_MAX = 256, ENV_ROWS_MAX = 16 };
+enum { ENV_MAX = 64, ENV_BACKENDS_MAX = 128, ENV_LISTENERS_MAX = 256, ENV_ROWS_MAX = 16,
+       ENV_DATAGRAMS_MAX = 8 };
 
 struct sl_env {
 	struct sl_settings settings;
@@ -22,6 +23,13 @@ struct sl_env {
 	struct sl_neighbor neighbor[ENV_MAX];
 	struct sl_port port[SL_PORTS_MAX];
 	__u32 vips, listeners, services, pools, backends, neighbors, ports;
+
+	/* fragmented datagrams; the oldest gives way */
+	struct {
+		__u64 tag;
+		struct sl_datagram datagram;
+	} datagram[ENV_DATAGRAMS_MAX];
+	__u32 datagrams; /* put so far */
 
 	/* set for each packet */
 	int remembers;        /* the packet's connection is remembered, as flow says */
@@ -164,6 +172,26 @@ SL_INLINE int sl_env_flow_pressure(struct sl_env *env)
 SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counter)
 {
 	env->flow_counted[counter]++;
+}
+
+SL_INLINE struct sl_datagram *sl_env_datagram_get(struct sl_env *env, const struct sl_packet *pkt, __u64 tag)
+{
+	(void)pkt;
+	for (__u32 i = 0; i < ENV_DATAGRAMS_MAX && i < env->datagrams; i++)
+		if (env->datagram[i].tag == tag)
+			return &env->datagram[i].datagram;
+	return SL_NULL;
+}
+
+SL_INLINE void sl_env_datagram_put(struct sl_env *env, const struct sl_packet *pkt, __u64 tag, enum sl_verdict verdict)
+{
+	struct sl_datagram *datagram = sl_env_datagram_get(env, pkt, tag);
+
+	if (!datagram) {
+		env->datagram[env->datagrams % ENV_DATAGRAMS_MAX].tag = tag;
+		datagram = &env->datagram[env->datagrams++ % ENV_DATAGRAMS_MAX].datagram;
+	}
+	sl_datagram_begin(datagram, pkt, verdict);
 }
 
 SL_INLINE __u64 sl_env_now(struct sl_env *env)

@@ -19,6 +19,7 @@ enum {
 
 struct forwarder {
 	struct sl_env env;
+	struct fragment_tables fragments;
 	struct sl_packet pkt;
 	struct sl_plan plan;
 	uint8_t buffer[HEADROOM + FORWARDER_FRAME_MAX];
@@ -51,6 +52,14 @@ int forwarder_create(const struct sl_port *ports, size_t port_count, struct forw
 		free(forwarder);
 		return -ENOMEM;
 	}
+	forwarder->fragments.table[0] = aligned_alloc(64, fragment_table_size());
+	if (forwarder->fragments.table[0] == NULL) {
+		forwarder_destroy(forwarder);
+		return -ENOMEM;
+	}
+	memset(forwarder->fragments.table[0], 0, fragment_table_size());
+	forwarder->fragments.count = 1;
+	forwarder->env.fragments = &forwarder->fragments;
 	forwarder->env.snapshot = &snapshot_empty;
 	forwarder->env.ports = ports;
 	forwarder->env.port_count = (uint32_t)port_count;
@@ -60,8 +69,10 @@ int forwarder_create(const struct sl_port *ports, size_t port_count, struct forw
 
 void forwarder_destroy(struct forwarder *forwarder)
 {
-	if (forwarder != NULL)
-		flow_table_destroy(&dp_allocator_malloc, forwarder->env.flows);
+	if (forwarder == NULL)
+		return;
+	flow_table_destroy(&dp_allocator_malloc, forwarder->env.flows);
+	free(forwarder->fragments.table[0]);
 	free(forwarder);
 }
 

@@ -8,6 +8,7 @@
 #ifndef SLUICE_CORE_ENV_H
 #define SLUICE_CORE_ENV_H
 
+#include "datagram.h"
 #include "flow.h"
 #include "packet.h"
 
@@ -51,6 +52,14 @@ SL_INLINE void sl_env_flow_del(struct sl_env *env, const struct sl_packet *pkt, 
 /* True while the memory is so full that nothing new may be stored in open rows (selection.md 5, PRESSURE). */
 SL_INLINE int sl_env_flow_pressure(struct sl_env *env);
 SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counter);
+/*
+ * The memory of fragmented datagrams, by their tag (datagram.h). get: what is remembered, for this thread to read
+ * and to write until the next call of either; NULL: nothing, or older than SL_DATAGRAM_LIFE_MS. put: remembers
+ * what `pkt`, a first fragment, came to (sl_datagram_begin), over what was remembered of it.
+ */
+SL_INLINE struct sl_datagram *sl_env_datagram_get(struct sl_env *env, const struct sl_packet *pkt, __u64 tag);
+SL_INLINE void sl_env_datagram_put(struct sl_env *env, const struct sl_packet *pkt, __u64 tag,
+				   enum sl_verdict verdict);
 /* Nanoseconds of a monotonic clock, constant within a burst. */
 SL_INLINE __u64 sl_env_now(struct sl_env *env);
 /* True when one more answer (RST, unreachable, too big) is within the worker's rate; takes it. */
@@ -69,6 +78,8 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt);
  * would walk the loop once for every way that leads to it.
  */
 SL_INLINE __u64 sl_env_sum(struct sl_env *env, const struct sl_packet *pkt, __u32 offset, __u32 len);
+/* Returns `value`. Only BPF homes define it, as a global function: the verifier knows nothing of what it returns. */
+SL_INLINE __u64 sl_env_forget(__u64 value);
 #endif
 /* Counts the packet under its verdict, its service where set, and its backend when it is forwarded. Called
  * once a packet. */

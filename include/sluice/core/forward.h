@@ -25,7 +25,8 @@
  *	sl_room(env, &p[i])        where sl_forward_leaves(v[i]): the home's buffer grows or is cut
  *	sl_write(&p[i])            where sl_forward_leaves(v[i]) still: the bytes
  *
- * Each returns the packet's verdict so far; sl_decide is the first six in order. Plan and write are two
+ * Each returns the packet's verdict so far; sl_decide is the first six in order. A fragment goes through them
+ * alone (sl_decide_parsed): a later one needs to know what its first one, in the same burst, was told. Plan and write are two
  * because BPF loses its pointers when it makes room. Nothing is written to a frame before sl_write, so a
  * frame that does not leave is untouched; sl_write fails for no packet that sl_room accepted. No stage
  * counts: who knows the end of the packet calls sl_env_count, once.
@@ -74,16 +75,11 @@ SL_INLINE enum sl_verdict sl_plan_forward(struct sl_env *env, struct sl_packet *
 	return sl_rewrite_l2(pkt, port, mtu);
 }
 
-/*
- * Fourth stage: what is to be written for `verdict`, and the verdict that holds in the end. Afterwards
- * pkt->plan and pkt->out_port are final when sl_forward_leaves().
- */
-SL_INLINE enum sl_verdict sl_plan(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
+/* A packet that goes to no backend. */
+SL_INLINE enum sl_verdict sl_plan_other(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
 {
 	const struct sl_port *port;
 
-	if (sl_likely(verdict == SL_VERDICT_FORWARD))
-		return sl_plan_forward(env, pkt);
 	if (verdict == SL_VERDICT_ECHO_REPLY)
 		return sl_reply_echo(env, pkt);
 	if (verdict == SL_VERDICT_REJECT_EMPTY || verdict == SL_VERDICT_REJECT_NO_SERVICE)
@@ -96,12 +92,24 @@ SL_INLINE enum sl_verdict sl_plan(struct sl_env *env, struct sl_packet *pkt, enu
 	return verdict;
 }
 
-/* The stages up to the plan. Nothing is written, nothing is counted. */
-SL_INLINE enum sl_verdict sl_decide(struct sl_env *env, struct sl_packet *pkt)
+/*
+ * Fourth stage: what is to be written for `verdict`, and the verdict that holds in the end. Afterwards
+ * pkt->plan and pkt->out_port are final when sl_forward_leaves().
+ */
+SL_INLINE enum sl_verdict sl_plan(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
 {
-	enum sl_verdict verdict;
+	if (sl_likely(verdict == SL_VERDICT_FORWARD))
+		verdict = sl_plan_forward(env, pkt);
+	else
+		verdict = sl_plan_other(env, pkt, verdict);
+	if (sl_unlikely(pkt->flags & SL_PKT_LEADS))
+		sl_fragment_decided(env, pkt, verdict);
+	return verdict;
+}
 
-	verdict = sl_parse(pkt);
+/* The stages from lookup to plan for a packet that sl_parse says `verdict` of. Nothing is written or counted. */
+SL_INLINE enum sl_verdict sl_decide_parsed(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
+{
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
 		verdict = sl_lookup(env, pkt);
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
@@ -111,6 +119,46 @@ SL_INLINE enum sl_verdict sl_decide(struct sl_env *env, struct sl_packet *pkt)
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
 		verdict = sl_select_neighbor(env, pkt);
 	return sl_plan(env, pkt, verdict);
+}
+
+/*
+ * BPF's verifier would walk what follows once for every way through the parser, because each leaves other
+ * numbers behind; it forgets them here and walks it once.
+ */
+SL_INLINE void sl_decide_forget(struct sl_packet *pkt)
+{
+#ifdef __bpf__
+	pkt->flags = (__u16)sl_env_forget(pkt->flags);
+	pkt->l3 = (__u16)sl_env_forget(pkt->l3);
+	pkt->l4 = (__u16)sl_env_forget(pkt->l4);
+	pkt->ip_len = (__u16)sl_env_forget(pkt->ip_len);
+	pkt->proto = (__u8)sl_env_forget(pkt->proto);
+	pkt->tos = (__u8)sl_env_forget(pkt->tos);
+	pkt->tcp_flags = (__u8)sl_env_forget(pkt->tcp_flags);
+	pkt->icmp_type = (__u8)sl_env_forget(pkt->icmp_type);
+	pkt->icmp_code = (__u8)sl_env_forget(pkt->icmp_code);
+	pkt->l4_verdict = (__u8)sl_env_forget(pkt->l4_verdict);
+	pkt->frag_at = (__u16)sl_env_forget(pkt->frag_at);
+	pkt->frag_len = (__u16)sl_env_forget(pkt->frag_len);
+	pkt->key.sport = (__be16)sl_env_forget(pkt->key.sport);
+	pkt->key.dport = (__be16)sl_env_forget(pkt->key.dport);
+	pkt->key.proto = (__u8)sl_env_forget(pkt->key.proto);
+	pkt->key.src.d[0] = sl_env_forget(pkt->key.src.d[0]);
+	pkt->key.src.d[1] = sl_env_forget(pkt->key.src.d[1]);
+	pkt->key.dst.d[0] = sl_env_forget(pkt->key.dst.d[0]);
+	pkt->key.dst.d[1] = sl_env_forget(pkt->key.dst.d[1]);
+#else
+	(void)pkt;
+#endif
+}
+
+/* The stages up to the plan. */
+SL_INLINE enum sl_verdict sl_decide(struct sl_env *env, struct sl_packet *pkt)
+{
+	const enum sl_verdict verdict = sl_parse(pkt);
+
+	sl_decide_forget(pkt);
+	return sl_decide_parsed(env, pkt, verdict);
 }
 
 /* Fifth stage: room for the plan. 0, or not 0: the packet ends as drop_no_room. */

@@ -77,12 +77,15 @@ SL_INLINE enum sl_verdict sl_lookup(struct sl_env *env, struct sl_packet *pkt)
 		return SL_VERDICT_DROP_LOOP;
 	if (sl_unlikely(sl_lookup_bad_source(pkt)))
 		return SL_VERDICT_DROP_IP_SOURCE;
+	if (sl_unlikely(pkt->flags & SL_PKT_FRAGMENT)) {
+		verdict = sl_fragment(env, pkt);
+		if (verdict != SL_VERDICT_FORWARD)
+			return verdict;
+	}
 	if (pkt->service)
 		return SL_VERDICT_FORWARD;
 	if (pkt->l4_verdict)
 		return (enum sl_verdict)pkt->l4_verdict;
-	if (pkt->flags & SL_PKT_FRAGMENT)
-		return sl_fragment(env, pkt);
 	if (pkt->flags & SL_PKT_ICMP) {
 		verdict = sl_icmp(env, pkt);
 		if (verdict != SL_VERDICT_DROP_NO_SERVICE)

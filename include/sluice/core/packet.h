@@ -24,6 +24,8 @@ enum {
 	SL_PKT_DATA = 1 << 9,         /* TCP with a payload */
 	SL_PKT_QUOTED = 1 << 10,      /* an ICMP error: key is that of the connection it quotes */
 	SL_PKT_FOLLOWS = 1 << 11,     /* a later fragment: slot is where its first one went */
+	SL_PKT_FRAGMENT_MORE = 1 << 12, /* a fragment, and not the last one */
+	SL_PKT_LEADS = 1 << 13,       /* a first fragment: what becomes of it is remembered for the later ones */
 	SL_PKT_OPEN = 1 << 14,        /* the row was open for the packet's kind, or seen through a lens: base is set */
 };
 
@@ -58,7 +60,7 @@ struct sl_packet {
 	/* parse */
 	__u16 flags;      /* SL_PKT_* (the home may preset IP_CSUM_OK; parse keeps that one) */
 	__u16 l3;         /* of the IP header */
-	__u16 l4;         /* of the transport header; 0: none was reached, or a fragment */
+	__u16 l4;         /* of the transport header; 0: none was reached, or a later fragment */
 	__u16 ip_len;     /* bytes of the IP packet; what the frame holds past it is padding */
 	__u8 proto;       /* of the transport header, after IPv6 extensions */
 	__u8 tcp_flags;
@@ -66,6 +68,9 @@ struct sl_packet {
 	__u8 icmp_type;
 	__u8 icmp_code;
 	__u8 l4_verdict;  /* enum sl_verdict that holds if the packet is for a VIP; 0: transport is sound */
+	__be32 frag_id;   /* a fragment's identification; IPv4: 16 bits of it. The next two are a fragment's too: */
+	__u16 frag_at;    /* bytes of its datagram before it */
+	__u16 frag_len;   /* bytes of its datagram in it */
 	struct sl_flow_key key SL_ALIGNED(8);
 
 	/* lookup and select */

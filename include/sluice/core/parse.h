@@ -67,7 +67,7 @@ SL_INLINE enum sl_verdict sl_parse_udp(struct sl_packet *pkt, __u32 len)
 	if (!udp || len < SL_UDP_LEN)
 		return SL_VERDICT_DROP_UDP_TRUNCATED;
 	stated = sl_bswap16(udp->len);
-	if (stated < SL_UDP_LEN || stated > len)
+	if (stated < SL_UDP_LEN || (stated > len && !(pkt->flags & SL_PKT_FRAGMENT)))
 		return SL_VERDICT_DROP_UDP_LENGTH;
 	pkt->key.sport = udp->sport;
 	pkt->key.dport = udp->dport;
@@ -86,8 +86,18 @@ SL_INLINE enum sl_verdict sl_parse_icmp(struct sl_packet *pkt, __u32 len)
 	return SL_VERDICT_FORWARD;
 }
 
-/* The transport header at `l4`, of a packet that is no fragment. */
-SL_INLINE enum sl_verdict sl_parse_transport(struct sl_packet *pkt, __u32 l4)
+SL_INLINE void sl_parse_mark_fragment(struct sl_packet *pkt, __u32 at, int more)
+{
+	pkt->flags |= SL_PKT_FRAGMENT;
+	if (at)
+		pkt->flags |= SL_PKT_FRAGMENT_LATER;
+	if (more)
+		pkt->flags |= SL_PKT_FRAGMENT_MORE;
+	pkt->frag_at = (__u16)at;
+}
+
+/* The transport header at `l4`, of a packet that is no later fragment. */
+SL_INLINE enum sl_verdict sl_parse_header(struct sl_packet *pkt, __u32 l4)
 {
 	const __u32 len = pkt->l3 + (__u32)pkt->ip_len - l4; /* the caller made sure that l4 lies inside */
 
@@ -99,6 +109,38 @@ SL_INLINE enum sl_verdict sl_parse_transport(struct sl_packet *pkt, __u32 l4)
 		return sl_parse_udp(pkt, len);
 	if (pkt->proto == (pkt->flags & SL_PKT_V6 ? SL_PROTO_ICMPV6 : SL_PROTO_ICMP))
 		return sl_parse_icmp(pkt, len);
+	return SL_VERDICT_FORWARD;
+}
+
+/*
+ * The same, and what a first fragment must have besides: the whole transport header (RFC 1858 3, RFC 7112 5),
+ * so that no filter behind us sees less of it than we did.
+ */
+SL_INLINE enum sl_verdict sl_parse_transport(struct sl_packet *pkt, __u32 l4)
+{
+	const enum sl_verdict verdict = sl_parse_header(pkt, l4);
+
+	if (sl_likely(!(pkt->flags & SL_PKT_FRAGMENT)))
+		return verdict;
+	if (verdict == SL_VERDICT_DROP_TCP_TRUNCATED || verdict == SL_VERDICT_DROP_TCP_HEADER_LENGTH ||
+	    verdict == SL_VERDICT_DROP_UDP_TRUNCATED || verdict == SL_VERDICT_DROP_ICMP_TRUNCATED)
+		return SL_VERDICT_DROP_FRAGMENT_TINY;
+	return verdict;
+}
+
+/*
+ * A fragment, whose flags and `frag_at` are set. Its part of the datagram begins at `at`; `before` bytes of the
+ * reassembled packet's length do not count as such. FORWARD: sound; a first one still has its headers to show.
+ */
+SL_INLINE enum sl_verdict sl_parse_fragment(struct sl_packet *pkt, __u32 at, __u32 before)
+{
+	const __u32 len = pkt->l3 + (__u32)pkt->ip_len - at;
+
+	pkt->frag_len = (__u16)len;
+	if (!len || ((pkt->flags & SL_PKT_FRAGMENT_MORE) && len % 8) || before + pkt->frag_at + len > SL_IP_LEN_MAX)
+		return SL_VERDICT_DROP_FRAGMENT_MALFORMED;
+	if (pkt->frag_at == 8) /* would overwrite ports or flags of a first one, RFC 1858 4, RFC 3128 */
+		return SL_VERDICT_DROP_FRAGMENT_TINY;
 	return SL_VERDICT_FORWARD;
 }
 
@@ -145,10 +187,11 @@ SL_INLINE enum sl_verdict sl_parse_ipv4(struct sl_packet *pkt)
 	pkt->key.dst = sl_addr_from_v4(ip->dst);
 	frag = sl_bswap16(ip->frag);
 	if (frag & (SL_IPV4_MF | SL_IPV4_OFFSET)) {
-		pkt->flags |= SL_PKT_FRAGMENT;
-		if (frag & SL_IPV4_OFFSET)
-			pkt->flags |= SL_PKT_FRAGMENT_LATER;
-		return SL_VERDICT_FORWARD;
+		sl_parse_mark_fragment(pkt, (frag & SL_IPV4_OFFSET) * 8u, frag & SL_IPV4_MF);
+		pkt->frag_id = ip->id;
+		pkt->l4_verdict = (__u8)sl_parse_fragment(pkt, pkt->l3 + header, header);
+		if ((pkt->flags & SL_PKT_FRAGMENT_LATER) || pkt->l4_verdict)
+			return SL_VERDICT_FORWARD;
 	}
 	pkt->l4_verdict = (__u8)sl_parse_transport(pkt, pkt->l3 + header);
 	return SL_VERDICT_FORWARD;
@@ -162,10 +205,11 @@ SL_INLINE int sl_parse_is_extension(__u8 next)
 }
 
 /*
- * One extension header, whose first eight bytes are at `bytes`: returns its length, or 0 where the walk
- * ends, with *ret_verdict set or the packet marked a fragment.
+ * One extension header, whose first eight bytes are at `bytes`, which is byte `at` of the frame: returns its
+ * length, or 0 where the walk ends, with *ret_verdict set or the packet marked a later fragment.
  */
-SL_INLINE __u32 sl_parse_extension(struct sl_packet *pkt, const __u8 *bytes, __u8 type, enum sl_verdict *ret_verdict)
+SL_INLINE __u32 sl_parse_extension(struct sl_packet *pkt, const __u8 *bytes, __u32 at, __u8 type,
+				   enum sl_verdict *ret_verdict)
 {
 	__u16 frag;
 
@@ -174,10 +218,14 @@ SL_INLINE __u32 sl_parse_extension(struct sl_packet *pkt, const __u8 *bytes, __u
 		frag = (__u16)(bytes[2] << 8 | bytes[3]);
 		if (!(frag & 0xfff9)) /* offset 0 and no more to come: whole, RFC 6946 */
 			return 8;
-		pkt->flags |= SL_PKT_FRAGMENT;
-		if (frag & 0xfff8)
-			pkt->flags |= SL_PKT_FRAGMENT_LATER;
-		return 0;
+		if (pkt->flags & SL_PKT_FRAGMENT) { /* a fragment in a fragment */
+			*ret_verdict = SL_VERDICT_DROP_IP6_EXTENSIONS;
+			return 0;
+		}
+		sl_parse_mark_fragment(pkt, frag & 0xfff8, frag & 1);
+		__builtin_memcpy(&pkt->frag_id, bytes + 4, 4);
+		*ret_verdict = sl_parse_fragment(pkt, at + 8, at - pkt->l3 - SL_IPV6_LEN);
+		return (pkt->flags & SL_PKT_FRAGMENT_LATER) || *ret_verdict ? 0 : 8;
 	case SL_PROTO_ROUTING:
 		pkt->flags |= SL_PKT_BOUND;
 		if (bytes[3]) { /* segments left: the VIP is not where it ends */
@@ -191,6 +239,12 @@ SL_INLINE __u32 sl_parse_extension(struct sl_packet *pkt, const __u8 *bytes, __u
 	default:
 		return (bytes[1] + 1u) * 8;
 	}
+}
+
+/* The packet ends within its extension headers. */
+SL_INLINE enum sl_verdict sl_parse_incomplete(const struct sl_packet *pkt)
+{
+	return pkt->flags & SL_PKT_FRAGMENT ? SL_VERDICT_DROP_FRAGMENT_TINY : SL_VERDICT_DROP_IP6_EXTENSIONS;
 }
 
 /* Walks from the fixed IPv6 header to the transport header, within the bounds of limits.h. */
@@ -210,16 +264,18 @@ SL_INLINE enum sl_verdict sl_parse_extensions(struct sl_packet *pkt, __u8 next)
 			return SL_VERDICT_DROP_IP6_EXTENSIONS;
 		bytes = sl_cursor(pkt, at, 8);
 		if (!bytes || at + 8 > end)
-			return SL_VERDICT_DROP_IP6_EXTENSIONS;
-		len = sl_parse_extension(pkt, bytes, next, &verdict);
+			return sl_parse_incomplete(pkt);
+		len = sl_parse_extension(pkt, bytes, at, next, &verdict);
 		next = bytes[0];
 		if (!len) {
 			pkt->proto = next;
 			return verdict;
 		}
 		at += len;
-		if (at > SL_HEADERS_MAX || at > end)
+		if (at > SL_HEADERS_MAX)
 			return SL_VERDICT_DROP_IP6_EXTENSIONS;
+		if (at > end)
+			return sl_parse_incomplete(pkt);
 	}
 	if (sl_parse_is_extension(next))
 		return SL_VERDICT_DROP_IP6_EXTENSIONS;

@@ -221,6 +221,8 @@ SL_INLINE enum sl_verdict sl_reply_reject(struct sl_env *env, struct sl_packet *
 	const enum sl_verdict silent = verdict == SL_VERDICT_REJECT_EMPTY ? SL_VERDICT_DROP_NO_BACKEND
 									  : SL_VERDICT_DROP_NO_SERVICE;
 
+	if (pkt->flags & SL_PKT_FRAGMENT_LATER) /* RFC 1122 3.2.2; and there is no segment to answer */
+		return silent;
 	if (pkt->proto != SL_PROTO_TCP && sl_reply_to_group(pkt))
 		return silent;
 	if ((pkt->flags & SL_PKT_ICMP) || (pkt->tcp_flags & SL_TCP_RST) || !sl_reply_ethernet(env, pkt))
