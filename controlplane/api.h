@@ -50,11 +50,26 @@ struct api_backend {
 	const char *reason;       /* the last result in words */
 	uint64_t since_s;         /* of this health, wall clock; 0: not known */
 	uint32_t latency_us;      /* of the last probe that passed; 0: none did */
+	uint32_t ramp_percent;    /* of its own rows: what it takes; below 100 while it ramps up */
 	const char *admin;        /* ready, drain … */
 	const char *admin_who, *admin_why; /* NULL or empty: nobody said anything */
 	uint64_t admin_since_s;   /* wall clock */
 	uint32_t rows, table_rows; /* of its pool's table: its share of new connections */
 	struct sl_counter counter;
+};
+
+/* How far a drain is; `pool` and `backend` as the configuration has them. */
+struct api_drain {
+	const char *pool, *backend;
+	const char *state;         /* as in api_backend */
+	const char *admin, *admin_who;
+	bool attached;             /* a sluice-dp forwards; while none does, silence says nothing */
+	bool drains;               /* it takes no new connections: quiet_ms counts */
+	uint64_t packets;          /* since the start of its counter */
+	uint64_t quiet_ms;         /* since a packet was last seen to reach it, or the drain or this sluiced began */
+	uint64_t quiet_wanted_ms;  /* after so long it has no connections left */
+	bool flows_known;          /* there was a census of remembered connections */
+	uint64_t flows, oldest_s;  /* those of this backend, and the age of the oldest */
 };
 
 /* One line of `show datapath`. */
@@ -109,7 +124,9 @@ struct api_source {
 	void (*pools)(void *ctx, api_emit_pool *emit, void *arg);
 	void (*workers)(void *ctx, api_emit_worker *emit, void *arg);
 	void (*datapath)(void *ctx, struct api_datapath *ret_datapath);
-	/* pool NULL: the only pool with a backend of that name. `why` may be empty. */
+	/* pool NULL: the only pool with a backend of that name. */
+	int (*drain)(void *ctx, const char *pool, const char *backend, struct api_drain *ret_drain);
+	/* `why` may be empty. */
 	int (*set_admin)(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,
 			 const char *why, char reterr[API_ERROR_MAX]);
 	int (*reload)(void *ctx, char reterr[API_ERROR_MAX]);

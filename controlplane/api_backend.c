@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * GET /v1/backends, and what an operator may do with one: drain, ready.
+ * GET /v1/backends, what an operator may do with one (drain, retire, off, ready), and how far its drain is.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ static void emit(void *arg, const struct api_backend *backend)
 
 	json_array_append_new(
 		arg,
-		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o}", "pool",
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o}", "pool",
 			  api_string(backend->pool), "name", api_string(backend->conf->name), "address",
 			  api_address(&backend->conf->address), "weight", api_u64(backend->conf->weight), "state",
 			  api_string(backend->state), "health", api_string(backend->health), "reason",
@@ -22,7 +22,8 @@ static void emit(void *arg, const struct api_backend *backend)
 			  api_u64(backend->latency_us), "admin", api_string(backend->admin), "admin_who",
 			  api_string(backend->admin_who), "admin_why", api_string(backend->admin_why), "admin_since",
 			  api_u64(backend->admin_since_s), "share_percent", share, "packets",
-			  api_u64(backend->counter.packets), "bytes", api_u64(backend->counter.bytes)));
+			  api_u64(backend->counter.packets), "bytes", api_u64(backend->counter.bytes), "ramp_percent",
+			  api_u64(backend->ramp_percent)));
 }
 
 struct api_response api_get_backends(const struct api_request *request)
@@ -70,10 +71,36 @@ static struct api_response refuse(const struct api_request *request, int err, co
 	return api_error(500, error[0] != 0 ? error : strerror(-err), "nothing was changed; the log of sluiced says more");
 }
 
+static const char *named_pool(const struct api_request *request)
+{
+	return request->part[1] != NULL ? request->part[0] : NULL;
+}
+
+static const char *named_backend(const struct api_request *request)
+{
+	return request->part[1] != NULL ? request->part[1] : request->part[0];
+}
+
+struct api_response api_get_drain(const struct api_request *request)
+{
+	struct api_drain drain = {.pool = NULL};
+	const int err = request->source->drain(request->source->ctx, named_pool(request), named_backend(request), &drain);
+
+	if (err < 0)
+		return refuse(request, err, named_pool(request), named_backend(request), "");
+	return api_ok(json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "pool",
+				api_string(drain.pool), "name", api_string(drain.backend), "state",
+				api_string(drain.state), "admin", api_string(drain.admin), "admin_who",
+				api_string(drain.admin_who), "attached", drain.attached, "drains", drain.drains, "packets",
+				api_u64(drain.packets), "quiet_ms", drain.drains ? api_u64(drain.quiet_ms) : json_null(),
+				"quiet_wanted_ms", api_u64(drain.quiet_wanted_ms), "flows",
+				drain.flows_known ? api_u64(drain.flows) : json_null(), "oldest_s",
+				drain.flows_known ? api_u64(drain.oldest_s) : json_null()));
+}
+
 static struct api_response set_admin(const struct api_request *request, enum backend_admin admin)
 {
-	const char *pool = request->part[1] != NULL ? request->part[0] : NULL;
-	const char *backend = request->part[1] != NULL ? request->part[1] : request->part[0];
+	const char *pool = named_pool(request), *backend = named_backend(request);
 	const json_t *why = json_object_get(request->body, "why");
 	char error[API_ERROR_MAX] = "";
 	int err;
@@ -93,6 +120,16 @@ static struct api_response set_admin(const struct api_request *request, enum bac
 struct api_response api_post_drain(const struct api_request *request)
 {
 	return set_admin(request, BACKEND_DRAIN);
+}
+
+struct api_response api_post_retire(const struct api_request *request)
+{
+	return set_admin(request, BACKEND_RETIRE);
+}
+
+struct api_response api_post_off(const struct api_request *request)
+{
+	return set_admin(request, BACKEND_OFF);
 }
 
 struct api_response api_post_ready(const struct api_request *request)

@@ -27,9 +27,15 @@ static const struct route routes[] = {
 	{"GET", "/v1/verdicts", api_get_verdicts},
 	{"GET", "/v1/workers", api_get_workers},
 	{"GET", "/v1/datapath", api_get_datapath},
-	{"POST", "/v1/backends/{}/drain", api_post_drain}, /* the only pool with such a backend */
+	{"GET", "/v1/backends/{}/drain", api_get_drain}, /* the only pool with such a backend */
+	{"GET", "/v1/backends/{}/{}/drain", api_get_drain}, /* pool, backend */
+	{"POST", "/v1/backends/{}/drain", api_post_drain},
+	{"POST", "/v1/backends/{}/{}/drain", api_post_drain},
+	{"POST", "/v1/backends/{}/retire", api_post_retire},
+	{"POST", "/v1/backends/{}/{}/retire", api_post_retire},
+	{"POST", "/v1/backends/{}/off", api_post_off},
+	{"POST", "/v1/backends/{}/{}/off", api_post_off},
 	{"POST", "/v1/backends/{}/ready", api_post_ready},
-	{"POST", "/v1/backends/{}/{}/drain", api_post_drain}, /* pool, backend */
 	{"POST", "/v1/backends/{}/{}/ready", api_post_ready},
 	{"POST", "/v1/reload", api_post_reload},
 };

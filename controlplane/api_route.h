@@ -40,6 +40,9 @@ struct api_response api_get_verdicts(const struct api_request *request);
 struct api_response api_get_workers(const struct api_request *request);
 struct api_response api_get_datapath(const struct api_request *request);
 struct api_response api_post_drain(const struct api_request *request);
+struct api_response api_get_drain(const struct api_request *request);
+struct api_response api_post_retire(const struct api_request *request);
+struct api_response api_post_off(const struct api_request *request);
 struct api_response api_post_ready(const struct api_request *request);
 struct api_response api_post_reload(const struct api_request *request);
 

@@ -41,7 +41,7 @@ static void tally_backend(void *arg, const struct api_backend *backend)
 	struct tally *tally = arg;
 
 	tally->backends++;
-	if (strcmp(backend->state, "up") == 0) {
+	if (strcmp(backend->state, "up") == 0 || strcmp(backend->state, "ramping") == 0) {
 		tally->forwarding++;
 		return;
 	}

@@ -73,6 +73,7 @@ struct config_pool {
 	uint32_t panic_threshold_percent; /* 0: never */
 	uint32_t min_healthy;             /* 0: the VIP stays */
 	uint32_t slow_start_ms, linger_ms;
+	uint32_t drain_quiet_ms;          /* 0: the longest connection-idle in use */
 	bool on_down_reset;
 	uint32_t idle_tcp_s, idle_quic_s, idle_udp_s;
 	struct config_backend *backends;

@@ -215,7 +215,8 @@ static const struct config_key keys[] = {
 	  .text = "With fewer healthy backends than this share, health is ignored. 0%: never." },
 	{ "pools[].slow-start", CONFIG_TYPE_DURATION, IN(config_pool, slow_start_ms), .max = HOURS,
 	  .value = "0s",
-	  .text = "Time in which a backend that came up grows to its full share." },
+	  .text = "Time in which a backend that recovered, was drained or is new grows to its full share, in 20 equal "
+		  "steps. 0s: at once. Where nobody else serves, it takes everything at once." },
 	{ "pools[].min-healthy", CONFIG_TYPE_NUMBER, IN(config_pool, min_healthy), .max = 65535,
 	  .value = "0",
 	  .text = "With fewer healthy backends the VIP is withdrawn. 0: never." },
@@ -229,9 +230,15 @@ static const struct config_key keys[] = {
 	  .text = "How long a connection may be silent and still be kept together when backends change." },
 	{ "pools[].on-down", CONFIG_TYPE_WORD, IN(config_pool, on_down_reset), .words = on_downs,
 	  .value = "linger",
-	  .text = "What happens to the connections of a backend that goes down." },
+	  .text = "What happens to the connections of a backend that goes down: they stay with it for `linger`, since "
+		  "probes may be wrong, or they are reset at once." },
 	{ "pools[].linger", CONFIG_TYPE_DURATION, IN(config_pool, linger_ms), .max = HOURS, .value = "30s",
-	  .text = "How long a backend that went down keeps its connections." },
+	  .text = "How long a backend that went down keeps its connections; new ones go to others at once." },
+	{ "pools[].drain-quiet", CONFIG_TYPE_DURATION, IN(config_pool, drain_quiet_ms), .min = SECONDS,
+	  .max = 24 * HOURS, .value_text = "the longest `connection-idle` of the traffic that its services carry",
+	  .text = "A drained backend that received no packet for so long has no connection left: "
+		  "`sluicectl drain --wait` returns then. A shorter time takes connections for ended that are only "
+		  "silent." },
 	{ "pools[].backends", CONFIG_TYPE_OTHER, .required = true,
 	  .allowed = "a list of addresses, or of maps with address, name, weight and role",
 	  .text = "Who serves. An address alone is short for a map with only `address`." },

@@ -337,6 +337,7 @@ void daemon_destroy(struct daemon *d)
 	config_free(d->config);
 	free(d->targets);
 	free(d->probes);
+	free(d->drains);
 	if (d->lock_fd >= 0)
 		close(d->lock_fd);
 	if (d->dir_fd >= 0)

@@ -5,6 +5,7 @@
  * libuv loop. Each daemon_<part>.c owns the wiring of one part:
  *   daemon.c          start, stop, timers, the order of things
  *   daemon_config.c   reading, comparing and taking over configurations
+ *   daemon_drain.c    how far a drain is
  *   daemon_health.c   probes → model, adoption of results from before a restart
  *   daemon_flows.c    remembered connections: their file, the census, pressure
  *   daemon_publish.c  shared-memory file, generations, what follows APPLIED
@@ -119,6 +120,8 @@ struct daemon {
 	bool vips_told;                  /* this sluiced has said which are wanted */
 	struct dataplane_socket *socket;
 	struct api *api;
+	struct daemon_drain *drains;     /* daemon_drain.c */
+	size_t drain_count;
 };
 
 int daemon_create(const struct options *options, struct daemon **ret_daemon);
@@ -133,6 +136,11 @@ int daemon_load_key(struct daemon *d, const struct config *config, struct sl_key
 void daemon_log_format(struct daemon *d); /* as the configuration says, unless the command line does */
 /* SIGHUP and the API. 0, or -errno with one line in reterr; what runs keeps running then. */
 int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size);
+
+/* daemon_drain.c */
+void daemon_drain_beat(struct daemon *d);
+/* How long that backend has received nothing, as far as this sluiced saw; false: it takes new connections. */
+bool daemon_drain_quiet(const struct daemon *d, const struct model_backend *backend, uint64_t *ret_ms);
 
 /* daemon_health.c */
 int daemon_health_start(struct daemon *d);
@@ -185,6 +193,8 @@ uint64_t daemon_boottime_ms(void);
 uint64_t daemon_wall_s(void);
 
 /* daemon_view.c */
+/* Of all workers; `stats` is a backend's position. */
+struct sl_counter daemon_backend_counter(const struct daemon *d, uint32_t stats);
 int daemon_api_start(struct daemon *d);
 /* What api.h says of set_admin; ctx is the daemon. */
 int daemon_set_admin(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,

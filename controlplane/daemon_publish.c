@@ -219,6 +219,7 @@ void daemon_beat(struct daemon *d)
 			 __ATOMIC_RELAXED);
 	if (d->publish_failed)
 		daemon_publish(d);
+	daemon_drain_beat(d);
 	pid = daemon_data_pid(d);
 	if (d->attached && pid == 0) {
 		d->attached = false;

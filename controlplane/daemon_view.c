@@ -59,6 +59,11 @@ static struct sl_counter counted(const struct daemon *d, bool backends, uint32_t
 	return sum;
 }
 
+struct sl_counter daemon_backend_counter(const struct daemon *d, uint32_t stats)
+{
+	return counted(d, true, stats);
+}
+
 static void show_services(void *ctx, api_emit_service *emit, void *arg)
 {
 	struct daemon *d = ctx;
@@ -112,6 +117,7 @@ static void show_backends(void *ctx, api_emit_backend *emit, void *arg)
 				.pool = pool->conf->name,
 				.state = model_backend_word(d->model, pool, backend),
 				.health = backend_status_name(backend->health),
+				.ramp_percent = model_backend_accept(backend) * 100 / MAGLEV_ACCEPT_ALL,
 				.reason = probed ? view.reason : backend->reason,
 				.since_s = backend->since_s,
 				.latency_us = probed ? view.latency_us : 0,
@@ -127,6 +133,44 @@ static void show_backends(void *ctx, api_emit_backend *emit, void *arg)
 			emit(arg, &shown);
 		}
 	}
+}
+
+static void add_flows(struct daemon *d, const struct model_pool *pool, const struct model_backend *backend,
+		      struct api_drain *drain)
+{
+	const struct flow_census_pool *counted_pool = flow_census_find(daemon_flows_census(d), pool->id);
+	const struct flow_census_slot *slot;
+
+	if (!counted_pool || backend->slot >= counted_pool->want.slots)
+		return;
+	slot = &counted_pool->slot[backend->slot];
+	drain->flows_known = true;
+	drain->flows = slot->flows;
+	drain->oldest_s = slot->flows > 0 ? slot->oldest_s : 0;
+}
+
+static int show_drain(void *ctx, const char *pool_name, const char *name, struct api_drain *ret)
+{
+	struct daemon *d = ctx;
+	const struct model_backend *backend;
+	const struct model_pool *pool;
+	int err = model_find_backend(d->model, pool_name, name, &pool, &backend);
+
+	if (err < 0)
+		return err;
+	*ret = (struct api_drain){
+		.pool = pool->conf->name,
+		.backend = backend->conf->name,
+		.state = model_backend_word(d->model, pool, backend),
+		.admin = backend_admin_name(backend->override.admin),
+		.admin_who = backend->override.who,
+		.attached = d->attached && daemon_data_pid(d) != 0,
+		.packets = daemon_backend_counter(d, backend->stats).packets,
+		.quiet_wanted_ms = model_drain_quiet_ms(d->model, pool),
+	};
+	ret->drains = daemon_drain_quiet(d, backend, &ret->quiet_ms);
+	add_flows(d, pool, backend, ret);
+	return 0;
 }
 
 static void show_pools(void *ctx, api_emit_pool *emit, void *arg)
@@ -214,14 +258,15 @@ int daemon_set_admin(void *ctx, const char *pool, const char *backend, enum back
 		     const char *why, char reterr[API_ERROR_MAX])
 {
 	struct daemon *d = ctx;
-	struct model_override override = { .since_s = daemon_wall_s() };
+	static const char *const lines[] = {
+		[BACKEND_READY] = "backend is ready again",
+		[BACKEND_DRAIN] = "backend drains",
+		[BACKEND_RETIRE] = "backend is retired",
+		[BACKEND_OFF] = "backend is off: its connections are lost",
+	};
+	struct model_override override = { .admin = admin, .since_s = daemon_wall_s() };
 	int err;
 
-	if (admin != BACKEND_READY && admin != BACKEND_DRAIN) {
-		snprintf(reterr, API_ERROR_MAX, "'%s' is not available: use drain or ready", backend_admin_name(admin));
-		return -EINVAL;
-	}
-	override.admin = admin;
 	copy_words(override.who, sizeof(override.who), who);
 	copy_words(override.why, sizeof(override.why), why);
 	err = model_set_override(d->model, pool, backend, &override);
@@ -232,13 +277,13 @@ int daemon_set_admin(void *ctx, const char *pool, const char *backend, enum back
 		snprintf(reterr, API_ERROR_MAX, "several pools have a backend '%s'; name one with --pool", backend);
 	if (err < 0)
 		return err;
-	log_info(&d->log, admin == BACKEND_DRAIN ? "backend drains" : "backend is ready again",
-		 LOG_STR("backend", backend), LOG_STR("pool", pool), LOG_STR("who", override.who),
+	log_info(&d->log, lines[admin], LOG_STR("backend", backend), LOG_STR("pool", pool), LOG_STR("who", override.who),
 		 LOG_STR("why", override.why));
 	d->state_dirty = true;
 	daemon_state_save(d);
 	daemon_publish(d);
 	daemon_publish_due(d);
+	daemon_drain_beat(d);
 	return 0;
 }
 
@@ -251,7 +296,8 @@ int daemon_api_start(struct daemon *d)
 {
 	const struct api_source source = { .ctx = d, .status = show_status, .services = show_services,
 					   .backends = show_backends, .pools = show_pools, .workers = show_workers,
-					   .datapath = show_datapath, .set_admin = daemon_set_admin, .reload = reload };
+					   .datapath = show_datapath, .drain = show_drain,
+					   .set_admin = daemon_set_admin, .reload = reload };
 	char path[sizeof(d->runtime_dir) + 16];
 	int err;
 

@@ -183,8 +183,11 @@ void model_set_hop(struct model *model, const struct sl_addr *address, const str
 int model_set_neighbor(struct model *model, const struct sl_neighbor *neighbor);
 /* No path names that next hop any more; its id may come again as another one. */
 void model_del_neighbor(struct model *model, uint32_t id);
+/* pool NULL: the only pool that has a backend of that name. -ENOENT, or -EEXIST: several pools do. */
+int model_find_backend(const struct model *model, const char *pool, const char *backend,
+		       const struct model_pool **ret_pool, const struct model_backend **ret_backend);
 /*
- * pool NULL: the only pool that has a backend of that name. -ENOENT, or -EEXIST: several pools do. Saying
+ * What an operator says of a backend; pool and errors as above. Saying
  * without a reason what holds already changes nothing: who said it first, when and why, stays.
  */
 int model_set_override(struct model *model, const char *pool, const char *backend,
@@ -251,6 +254,11 @@ enum sl_backend_state model_backend_state(const struct model *model, const struc
 					  const struct model_backend *backend);
 /* As it counts: 0 while an operator has it retired. */
 uint32_t model_backend_weight(const struct model_backend *backend);
+/*
+ * A drained backend of the pool that received nothing for so long has no connections left: drain-quiet, else the
+ * longest connection-idle of the kinds of traffic that its services carry.
+ */
+uint64_t model_drain_quiet_ms(const struct model *model, const struct model_pool *pool);
 /* The share of its own rows that it takes, of MAGLEV_ACCEPT_ALL. */
 uint32_t model_backend_accept(const struct model_backend *backend);
 /* What a backend does now, in a word: up, ramping, down, lingering, unknown, draining, retired, off, no-neighbor. */

@@ -161,11 +161,10 @@ void model_set_health(struct model *model, const struct model_probe *probe, enum
 	}
 }
 
-/* pool_name NULL: in any. 0, -ENOENT or -EEXIST. */
-static int find(struct model *model, const char *pool_name, const char *name, struct model_pool **ret_pool,
-		struct model_backend **ret_backend)
+int model_find_backend(const struct model *model, const char *pool_name, const char *name,
+		       const struct model_pool **ret_pool, const struct model_backend **ret_backend)
 {
-	struct model_backend *found = NULL;
+	const struct model_backend *found = NULL;
 
 	for (size_t i = 0; i < model->pool_count; i++) {
 		if (pool_name && strcmp(model->pools[i].conf->name, pool_name) != 0)
@@ -181,6 +180,21 @@ static int find(struct model *model, const char *pool_name, const char *name, st
 	}
 	*ret_backend = found;
 	return found ? 0 : -ENOENT;
+}
+
+/* The same, to change it. */
+static int find(struct model *model, const char *pool_name, const char *name, struct model_pool **ret_pool,
+		struct model_backend **ret_backend)
+{
+	const struct model_backend *backend;
+	const struct model_pool *pool;
+	int err = model_find_backend(model, pool_name, name, &pool, &backend);
+
+	if (err < 0)
+		return err;
+	*ret_pool = &model->pools[pool - model->pools];
+	*ret_backend = &(*ret_pool)->backends[backend - pool->backends];
+	return 0;
 }
 
 int model_set_override(struct model *model, const char *pool_name, const char *name,

@@ -27,6 +27,38 @@ bool model_hop_known(const struct model *model, const struct model_hop *hop)
 	return hop->neighbor > 0 && hop->neighbor < model->neighbor_count && model->neighbors[hop->neighbor].known;
 }
 
+/* Longest connection-idle among what a service carries, in seconds; 0: nothing of it is kept together. */
+static uint32_t service_idle_s(const struct config_service *service, const struct config_pool *pool)
+{
+	uint32_t idle_s = 0;
+
+	for (size_t i = 0; i < service->listener_count; i++) {
+		uint32_t kind_s = pool->idle_tcp_s;
+
+		if (service->listeners[i].proto == IPPROTO_UDP)
+			kind_s = service->udp_flows == SL_UDP_FLOWS_QUIC     ? pool->idle_quic_s
+				 : service->udp_flows == SL_UDP_FLOWS_STICKY ? pool->idle_udp_s
+									     : 0;
+		idle_s = kind_s > idle_s ? kind_s : idle_s;
+	}
+	return idle_s;
+}
+
+uint64_t model_drain_quiet_ms(const struct model *model, const struct model_pool *pool)
+{
+	uint32_t idle_s = 1; /* single questions only: one look at the counter */
+
+	if (pool->conf->drain_quiet_ms > 0)
+		return pool->conf->drain_quiet_ms;
+	for (size_t i = 0; i < model->service_count; i++) {
+		const struct config_service *service = model->services[i].conf;
+		const uint32_t service_s = &model->pools[service->pool] == pool ? service_idle_s(service, pool->conf) : 0;
+
+		idle_s = service_s > idle_s ? service_s : idle_s;
+	}
+	return (uint64_t)idle_s * 1000;
+}
+
 static int add_probe(const struct model_pool *pool, const struct model_backend *backend, struct model_probe *probe)
 {
 	if (pool->conf->check < 0)

@@ -53,22 +53,58 @@ static void get_datapath(void *ctx, struct api_datapath *ret_datapath)
 	*ret_datapath = ((struct api_fixture *)ctx)->datapath;
 }
 
-static int set_admin(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,
-		     const char *why, char reterr[API_ERROR_MAX])
+static struct api_backend *find(struct api_fixture *f, const char *pool, const char *backend, int *ret_err)
 {
-	struct api_fixture *f = ctx;
 	struct api_backend *found = NULL;
 
 	for (int i = 0; i < FIXTURE_BACKENDS; i++) {
 		if (strcmp(f->backends[i].conf->name, backend) != 0 ||
 		    (pool != NULL && strcmp(f->backends[i].pool, pool) != 0))
 			continue;
-		if (found != NULL)
-			return -EEXIST;
+		*ret_err = found != NULL ? -EEXIST : 0;
 		found = &f->backends[i];
 	}
 	if (found == NULL)
-		return -ENOENT;
+		*ret_err = -ENOENT;
+	return *ret_err == 0 ? found : NULL;
+}
+
+/* Each look is one second later: nothing arrives any more once `drain_busy` looks are over. */
+static int get_drain(void *ctx, const char *pool, const char *backend, struct api_drain *ret_drain)
+{
+	struct api_fixture *f = ctx;
+	struct api_backend *found;
+	int err = 0;
+
+	found = find(f, pool, backend, &err);
+	if (found == NULL)
+		return err;
+	if (f->ready_at_look > 0 && f->looks + 1 == f->ready_at_look) {
+		found->admin = "ready";
+		found->admin_who = "alice";
+	}
+	*ret_drain = f->drain;
+	ret_drain->pool = found->pool;
+	ret_drain->backend = found->conf->name;
+	ret_drain->admin = found->admin;
+	ret_drain->admin_who = found->admin_who;
+	ret_drain->drains = strcmp(found->admin, "ready") != 0;
+	ret_drain->packets = 1000 + 50 * (f->looks < f->drain_busy ? f->looks : f->drain_busy);
+	ret_drain->quiet_ms = f->looks < f->drain_busy ? 0 : 1000 * (f->looks - f->drain_busy);
+	f->looks++;
+	return 0;
+}
+
+static int set_admin(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,
+		     const char *why, char reterr[API_ERROR_MAX])
+{
+	struct api_fixture *f = ctx;
+	struct api_backend *found;
+	int err = 0;
+
+	found = find(f, pool, backend, &err);
+	if (found == NULL)
+		return err;
 	if (strcmp(backend, "web3") == 0) {
 		snprintf(reterr, API_ERROR_MAX, "web3 is nobody's to touch");
 		return -EINVAL;
@@ -138,6 +174,8 @@ void api_fixture_init(struct api_fixture *f)
 	snprintf(f->port.device, sizeof(f->port.device), "eth1");
 	f->port.kind = SL_PORT_AF_XDP;
 	f->port.queues = 2;
+	f->drain = (struct api_drain){.state = "draining", .attached = true, .quiet_wanted_ms = 2000, .flows_known = true,
+				      .flows = 3, .oldest_s = 7380};
 	f->status = (struct api_status){.node = "lb1", .instance = "default", .version = "0.1.0",
 					.config_path = "/etc/sluice/sluice.yaml", .uptime_s = 100, .config_age_s = 90,
 					.generation = 9, .applied = 9, .datapath_attached = true};
@@ -152,5 +190,6 @@ struct api_source api_fixture_source(struct api_fixture *f)
 {
 	return (struct api_source){.ctx = f, .status = get_status, .services = get_services, .backends = get_backends,
 				   .pools = get_pools, .workers = get_workers, .datapath = get_datapath,
+				   .drain = get_drain,
 				   .set_admin = set_admin, .reload = reload};
 }

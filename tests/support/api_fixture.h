@@ -25,6 +25,9 @@ struct api_fixture {
 	unsigned int reloads;
 	char told[256]; /* "drain web/web1 by root: why" */
 	bool moving;    /* counters grow between requests */
+	struct api_drain drain; /* what does not change while a drain is watched */
+	unsigned int looks, drain_busy; /* at the drain so far; during so many of them packets arrive */
+	unsigned int ready_at_look; /* alice takes the backend back then; 0: never */
 };
 
 /* Everything well. Backend "shared" is in both pools. */

@@ -163,6 +163,39 @@ static void drain_and_ready_reach_the_backend_that_was_named(void **state)
 	expect_status(f, "POST", "/v1/backends/w%65b1/drain", "", 200);
 }
 
+static void retire_and_off_reach_it_too(void **state)
+{
+	struct api_fixture *f = *state;
+
+	expect_status(f, "POST", "/v1/backends/web1/retire", "{\"why\": \"old\"}", 200);
+	assert_string_equal(f->told, "retire web/web1 by root: old");
+	expect_status(f, "POST", "/v1/backends/smtp/shared/off", NULL, 200);
+	assert_string_equal(f->told, "off smtp/shared by root: ");
+}
+
+static void how_far_a_drain_is_can_be_asked(void **state)
+{
+	struct api_fixture *f = *state;
+	struct api_response response;
+
+	expect_status(f, "GET", "/v1/backends/shared/drain", NULL, 409);
+	expect_status(f, "GET", "/v1/backends/absent/drain", NULL, 404);
+	response = ask(f, "GET", "/v1/backends/smtp/shared/drain", NULL);
+	assert_int_equal(response.status, 200);
+	assert_true(json_is_null(json_object_get(response.body, "quiet_ms"))); /* it is not drained */
+	json_decref(response.body);
+	expect_status(f, "POST", "/v1/backends/smtp/shared/drain", NULL, 200);
+	response = ask(f, "GET", "/v1/backends/smtp/shared/drain", NULL);
+	assert_int_equal(json_integer_value(json_object_get(response.body, "quiet_ms")), 1000);
+	assert_int_equal(json_integer_value(json_object_get(response.body, "flows")), 3);
+	assert_int_equal(json_integer_value(json_object_get(response.body, "oldest_s")), 7380);
+	json_decref(response.body);
+	f->drain.flows_known = false;
+	response = ask(f, "GET", "/v1/backends/smtp/shared/drain", NULL);
+	assert_true(json_is_null(json_object_get(response.body, "flows")));
+	json_decref(response.body);
+}
+
 static void a_name_of_several_pools_is_refused_naming_them(void **state)
 {
 	struct api_response response = ask(*state, "POST", "/v1/backends/shared/drain", NULL);
@@ -196,7 +229,7 @@ static void what_cannot_be_done_is_refused_with_a_fitting_status(void **state)
 	expect_status(f, "POST", "/v1/backends/web1/drain", "{\"why\": ", 400);
 	snprintf(long_why, sizeof(long_why), "{\"why\": \"%0128d\"}", 0);
 	expect_status(f, "POST", "/v1/backends/web1/drain", long_why, 400);
-	expect_status(f, "GET", "/v1/backends/web1/drain", NULL, 405);
+	expect_status(f, "GET", "/v1/backends/web1/ready", NULL, 405);
 	expect_status(f, "DELETE", "/v1/status", NULL, 405);
 	expect_status(f, "GET", "/v1/status/", NULL, 404);
 	expect_status(f, "GET", "/v1/statu", NULL, 404);
@@ -362,6 +395,8 @@ int main(void)
 		api_test(the_verdict_knows_a_data_plane_that_does_not_follow),
 		api_test(the_verdict_knows_a_data_plane_that_has_other_cores_than_configured),
 		api_test(drain_and_ready_reach_the_backend_that_was_named),
+		api_test(retire_and_off_reach_it_too),
+		api_test(how_far_a_drain_is_can_be_asked),
 		api_test(a_name_of_several_pools_is_refused_naming_them),
 		api_test(what_cannot_be_done_is_refused_with_a_fitting_status),
 		api_test(the_sum_of_verdicts_stands_beside_the_packets),

@@ -135,6 +135,7 @@ static void the_full_example_fills_every_field(void **state)
 	assert_int_equal(pool->idle_udp_s, 150);
 	assert_false(pool->on_down_reset);
 	assert_int_equal(pool->linger_ms, 30000);
+	assert_int_equal(pool->drain_quiet_ms, 3600000);
 	assert_int_equal(pool->backends[2].role, CONFIG_ROLE_BACKUP);
 	assert_int_equal(service->pool, 0);
 	assert_int_equal(service->mode, SL_MODE_IPIP);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <pthread.h>
@@ -30,6 +31,7 @@ struct live {
 	char instance[96];
 	pthread_t thread;
 	char out[OUTPUT_MAX], err[OUTPUT_MAX];
+	unsigned int interrupt_ms; /* ctl() sends SIGINT after so long; 0: it does not */
 };
 
 static void on_stop(uv_async_t *async)
@@ -118,6 +120,10 @@ static int ctl(struct live *live, ...)
 		dup2(open(err, O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
 		execv(argv[0], (char **)(uintptr_t)argv);
 		_exit(127);
+	}
+	if (live->interrupt_ms > 0) {
+		usleep(live->interrupt_ms * 1000);
+		kill(pid, SIGINT);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	read_back(out, live->out);
@@ -229,6 +235,94 @@ static void drain_and_ready_act_on_one_backend(void **state)
 				       "--pool POOL\n");
 	assert_int_equal(ctl(live, "drain", "a/b c", NULL), 1);
 	assert_string_equal(live->err, "sluicectl: no backend a/b c: sluicectl show backends lists them\n");
+}
+
+static void retire_and_off_act_too(void **state)
+{
+	struct live *live = *state;
+
+	assert_int_equal(ctl(live, "retire", "web1", "--why", "old", NULL), 0);
+	assert_string_equal(live->out, "web1: retire\n");
+	assert_non_null(strstr(live->fixture.told, "retire web/web1 by "));
+	assert_int_equal(ctl(live, "off", "web1", "--pool", "web", NULL), 0);
+	assert_non_null(strstr(live->fixture.told, "off web/web1 by "));
+}
+
+static void a_ramp_is_shown_in_percent(void **state)
+{
+	struct live *live = *state;
+
+	live->fixture.backends[0].state = "ramping";
+	live->fixture.backends[0].ramp_percent = 35;
+	assert_int_equal(ctl(live, "show", "backends", NULL), 0);
+	assert_non_null(strstr(live->out, "  ramping 35%  "));
+}
+
+static void drain_wait_returns_when_it_was_quiet_for_long_enough(void **state)
+{
+	struct live *live = *state;
+
+	live->fixture.drain_busy = 2;
+	assert_int_equal(ctl(live, "drain", "web1", "--wait", NULL), 0);
+	assert_ptr_equal(strstr(live->out, "web1: drain\nweb1: 3 connections remembered, 0 packets/s, oldest 2h03m, "
+					   "quiet for 0s of 2s\n"), live->out);
+	assert_non_null(strstr(live->out, "web1: drained, no packet for 2s\n"));
+	assert_int_equal(live->fixture.looks, 5);
+	assert_int_equal(ctl(live, "retire", "shared", "--pool", "smtp", "--wait", "--json", "--quiet", "1s", NULL), 0);
+	assert_non_null(strstr(live->out, "\"done\": \"drained\""));
+	assert_null(strstr(live->out, "remembered"));
+}
+
+static void drain_wait_that_times_out_says_what_is_left(void **state)
+{
+	struct live *live = *state;
+
+	live->fixture.drain_busy = 100;
+	assert_int_equal(ctl(live, "drain", "web1", "--wait", "--timeout", "2s", NULL), 1);
+	assert_non_null(strstr(live->err, "sluicectl: web1 is not drained after 2s: 3 connections remembered, "));
+	assert_non_null(strstr(live->err, ", oldest 2h03m: it drains on; wait again, or cut what is left off with "
+					  "'sluicectl off web1'\n"));
+	live->fixture.drain.attached = false; /* silence of a data plane that is not there says nothing */
+	live->fixture.drain_busy = 0;
+	assert_int_equal(ctl(live, "drain", "web1", "--wait", "--timeout", "1s", NULL), 1);
+	assert_non_null(strstr(live->out, "; no sluice-dp forwards, so silence does not count\n"));
+}
+
+static void drain_wait_ends_when_somebody_takes_the_backend_back(void **state)
+{
+	struct live *live = *state;
+
+	live->fixture.drain_busy = 100;
+	live->fixture.ready_at_look = 2;
+	assert_int_equal(ctl(live, "drain", "web1", "--wait", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: web1 is ready now, said alice: not waiting any more\n");
+}
+
+static void drain_wait_that_is_interrupted_leaves_the_drain(void **state)
+{
+	struct live *live = *state;
+
+	live->fixture.drain_busy = 100;
+	live->interrupt_ms = 1500;
+	assert_int_equal(ctl(live, "drain", "web1", "--wait", NULL), 1);
+	live->interrupt_ms = 0;
+	assert_string_equal(live->err, "sluicectl: interrupted: web1 drains on; 'sluicectl ready web1' takes it back\n");
+	assert_string_equal(live->fixture.backends[0].admin, "drain");
+}
+
+static void times_of_a_wait_are_durations_and_need_the_wait(void **state)
+{
+	struct live *live = *state;
+
+	assert_int_equal(ctl(live, "drain", "web1", "--timeout", "5m", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: only with --wait: '--timeout'; see sluicectl --help\n");
+	assert_int_equal(ctl(live, "drain", "web1", "--wait", "--quiet", "30", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: --quiet '30' has no unit: write \"30s\" or \"30ms\"; allowed: a duration "
+				       "such as 90s, 30m or 2h\n");
+	assert_int_equal(ctl(live, "drain", "web1", "--wait", "--timeout", "0s", NULL), 1);
+	assert_int_equal(ctl(live, "ready", "web1", "--wait", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: this command does not take '--wait'; see sluicectl --help\n");
+	assert_string_equal(live->fixture.told, "");
 }
 
 static void a_refused_reload_shows_why(void **state)
@@ -353,7 +447,7 @@ static void help_and_manual_list_the_same_commands(void **state)
 	assert_int_equal(ctl(live, "--help", NULL), 0);
 	helped = collect_commands(live->out, "\ncommands:", "\noptions:", "  ", help_names);
 	documented = collect_commands(manual, "\n.SH COMMANDS", "\n.SH OPTIONS", ".B ", manual_names);
-	assert_int_equal(helped, 12);
+	assert_int_equal(helped, 14);
 	for (size_t i = 0; i < helped; i++) {
 		size_t k = 0;
 
@@ -374,6 +468,13 @@ int main(void)
 		ctl_test(moving_verdicts_are_those_that_count_now),
 		ctl_test(json_is_what_the_api_says),
 		ctl_test(drain_and_ready_act_on_one_backend),
+		ctl_test(retire_and_off_act_too),
+		ctl_test(a_ramp_is_shown_in_percent),
+		ctl_test(drain_wait_returns_when_it_was_quiet_for_long_enough),
+		ctl_test(drain_wait_that_times_out_says_what_is_left),
+		ctl_test(drain_wait_ends_when_somebody_takes_the_backend_back),
+		ctl_test(drain_wait_that_is_interrupted_leaves_the_drain),
+		ctl_test(times_of_a_wait_are_durations_and_need_the_wait),
 		ctl_test(a_refused_reload_shows_why),
 		ctl_test(wrong_use_is_refused_in_one_line),
 		ctl_test(a_command_of_two_words_says_which_second_words_there_are),

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Commands that change something: drain, ready, reload.
+ * Commands that change something: drain, retire, off, ready, reload.
  */
 #include <stdlib.h>
 
 #include "client.h"
+#include "drain.h"
 
 static enum ctl_exit set_admin(const struct ctl_options *options, const char *backend, const char *verb)
 {
@@ -26,10 +27,15 @@ static enum ctl_exit set_admin(const struct ctl_options *options, const char *ba
 	} else {
 		result = client_post(options, path, body, &answer);
 	}
-	if (result == CTL_DONE && options->json)
+	if (result == CTL_DONE && options->json && !options->wait)
 		client_print(answer);
-	else if (result == CTL_DONE)
+	else if (result == CTL_DONE && !options->json)
 		printf("%s: %s\n", backend, verb);
+	if (result == CTL_DONE && options->wait) {
+		snprintf(path, sizeof(path), "/v1/backends/%s%s%s/drain", pool != NULL ? pool : "", pool != NULL ? "/" : "", name);
+		fflush(stdout);
+		result = drain_wait(options, backend, path);
+	}
 	json_decref(answer);
 	json_decref(body);
 	free(name);
@@ -40,6 +46,16 @@ static enum ctl_exit set_admin(const struct ctl_options *options, const char *ba
 enum ctl_exit ctl_drain(const struct ctl_options *options, char **arguments)
 {
 	return set_admin(options, arguments[0], "drain");
+}
+
+enum ctl_exit ctl_retire(const struct ctl_options *options, char **arguments)
+{
+	return set_admin(options, arguments[0], "retire");
+}
+
+enum ctl_exit ctl_off(const struct ctl_options *options, char **arguments)
+{
+	return set_admin(options, arguments[0], "off");
 }
 
 enum ctl_exit ctl_ready(const struct ctl_options *options, char **arguments)

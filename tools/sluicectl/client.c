@@ -64,10 +64,12 @@ static int connect_errno(const char *socket_path)
 	return err;
 }
 
-static enum ctl_exit not_reached(const char *socket_path, CURLcode code)
+static enum ctl_exit not_reached(const struct ctl_options *options, const char *socket_path, CURLcode code)
 {
 	const int err = connect_errno(socket_path);
 
+	if (options->silent_absence)
+		return CTL_NOT_REACHED;
 	if (err == ENOENT || err == ECONNREFUSED)
 		fprintf(stderr,
 			"sluicectl: no sluiced at %s: start it, or name its instance with --instance or --runtime-dir\n",
@@ -116,7 +118,7 @@ static enum ctl_exit perform(const struct ctl_options *options, CURL *curl, cons
 	}
 	free(answer.text);
 	if (code != CURLE_OK) {
-		result = not_reached(socket_path, code);
+		result = not_reached(options, socket_path, code);
 	} else if (status == 200 && json != NULL) {
 		*ret_answer = json;
 		return CTL_DONE;

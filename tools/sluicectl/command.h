@@ -7,6 +7,7 @@
 #define SLUICECTL_COMMAND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Exit statuses; sluicectl(8) names them. */
@@ -20,12 +21,16 @@ struct ctl_options {
 	const char *why;         /* --why */
 	bool json;
 	bool moving;
+	bool wait;               /* --wait */
+	uint64_t timeout_ms;     /* --timeout; 0: none */
+	uint64_t quiet_ms;       /* --quiet; 0: what the pool says */
+	bool silent_absence;     /* a sluiced that is not reached is no news: the caller tries again */
 	bool help;
 	bool version;
 };
 
 /* Options that not every command takes. */
-enum ctl_option { CTL_OPTION_POOL = 1, CTL_OPTION_WHY = 2, CTL_OPTION_MOVING = 4 };
+enum ctl_option { CTL_OPTION_POOL = 1, CTL_OPTION_WHY = 2, CTL_OPTION_MOVING = 4, CTL_OPTION_WAIT = 8 /* with --timeout, --quiet */ };
 
 struct ctl_command {
 	const char *words[2];    /* "show", "services"; or "status", NULL */
@@ -52,6 +57,8 @@ enum ctl_exit ctl_show_verdicts(const struct ctl_options *options, char **argume
 enum ctl_exit ctl_show_workers(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_show_datapath(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_drain(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_retire(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_off(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_ready(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_reload(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_key_new(const struct ctl_options *options, char **arguments);

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "command.h"
+#include "controlplane/config_value.h"
 #include "sluice/host/instance_name.h"
 
-enum option_code { OPTION_INSTANCE = 1, OPTION_RUNTIME_DIR, OPTION_JSON, OPTION_POOL, OPTION_WHY, OPTION_MOVING, OPTION_HELP, OPTION_VERSION };
+enum option_code { OPTION_INSTANCE = 1, OPTION_RUNTIME_DIR, OPTION_JSON, OPTION_POOL, OPTION_WHY, OPTION_MOVING,
+		   OPTION_WAIT, OPTION_TIMEOUT, OPTION_QUIET, OPTION_HELP, OPTION_VERSION };
 
 static const struct option long_options[] = {
 	{"instance", required_argument, NULL, OPTION_INSTANCE},
@@ -18,6 +20,9 @@ static const struct option long_options[] = {
 	{"pool", required_argument, NULL, OPTION_POOL},
 	{"why", required_argument, NULL, OPTION_WHY},
 	{"moving", no_argument, NULL, OPTION_MOVING},
+	{"wait", no_argument, NULL, OPTION_WAIT},
+	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
+	{"quiet", required_argument, NULL, OPTION_QUIET},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
@@ -28,6 +33,22 @@ static enum ctl_exit wrong_use(const char *what, const char *which)
 	fprintf(stderr, "sluicectl: %s%s%s%s; see sluicectl --help\n", what, which != NULL ? " '" : "",
 		which != NULL ? which : "", which != NULL ? "'" : "");
 	return CTL_REFUSED;
+}
+
+/* "30m" → ms, 1 at least. Returns 0, or -1 when it has said what is wrong. */
+static int duration_parse(const char *option, const char *text, uint64_t *ret_ms)
+{
+	struct config_reason reason;
+
+	if (!config_value_duration(text, ret_ms, &reason)) {
+		fprintf(stderr, "sluicectl: %s '%s' %s; allowed: a duration such as 90s, 30m or 2h\n", option, text, reason.text);
+		return -1;
+	}
+	if (*ret_ms == 0) {
+		fprintf(stderr, "sluicectl: %s '%s' is no time at all; allowed: a duration such as 90s, 30m or 2h\n", option, text);
+		return -1;
+	}
+	return 0;
 }
 
 /* Returns 0, or -1 when it has said what is wrong. Options may stand before or after the command. */
@@ -44,6 +65,15 @@ static int options_parse(int argc, char **argv, struct ctl_options *options)
 		case OPTION_POOL: options->pool = optarg; break;
 		case OPTION_WHY: options->why = optarg; break;
 		case OPTION_MOVING: options->moving = true; break;
+		case OPTION_WAIT: options->wait = true; break;
+		case OPTION_TIMEOUT:
+			if (duration_parse("--timeout", optarg, &options->timeout_ms) < 0)
+				return -1;
+			break;
+		case OPTION_QUIET:
+			if (duration_parse("--quiet", optarg, &options->quiet_ms) < 0)
+				return -1;
+			break;
 		case 'h':
 		case OPTION_HELP: options->help = true; break;
 		case OPTION_VERSION: options->version = true; break;
@@ -63,6 +93,12 @@ static const char *option_too_many(const struct ctl_options *options, unsigned i
 		return "--why";
 	if (options->moving && (taken & CTL_OPTION_MOVING) == 0)
 		return "--moving";
+	if (options->wait && (taken & CTL_OPTION_WAIT) == 0)
+		return "--wait";
+	if (options->timeout_ms > 0 && (taken & CTL_OPTION_WAIT) == 0)
+		return "--timeout";
+	if (options->quiet_ms > 0 && (taken & CTL_OPTION_WAIT) == 0)
+		return "--quiet";
 	return NULL;
 }
 
@@ -116,6 +152,8 @@ int main(int argc, char **argv)
 	extra = option_too_many(&options, command->options);
 	if (extra != NULL)
 		return wrong_use("this command does not take", extra);
+	if (!options.wait && (options.timeout_ms > 0 || options.quiet_ms > 0))
+		return wrong_use("only with --wait:", options.timeout_ms > 0 ? "--timeout" : "--quiet");
 	if (argc < command->arguments_min)
 		return wrong_use("an argument is missing after", command->words[0]);
 	if (argc > command->arguments_max)

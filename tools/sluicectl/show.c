@@ -8,22 +8,8 @@
 
 #include "answer.h"
 #include "client.h"
+#include "duration.h"
 #include "table.h"
-
-/* "42s", "3m12s", "5h03m", "12d4h": two units at most. */
-static void format_duration(int64_t seconds, char *text, size_t size)
-{
-	if (seconds < 0)
-		seconds = 0;
-	if (seconds < 60)
-		snprintf(text, size, "%" PRId64 "s", seconds);
-	else if (seconds < 3600)
-		snprintf(text, size, "%" PRId64 "m%02" PRId64 "s", seconds / 60, seconds % 60);
-	else if (seconds < 86400)
-		snprintf(text, size, "%" PRId64 "h%02" PRId64 "m", seconds / 3600, seconds / 60 % 60);
-	else
-		snprintf(text, size, "%" PRId64 "d%" PRId64 "h", seconds / 86400, seconds / 3600 % 24);
-}
 
 enum ctl_exit ctl_status(const struct ctl_options *options, char **arguments)
 {
@@ -35,8 +21,8 @@ enum ctl_exit ctl_status(const struct ctl_options *options, char **arguments)
 	(void)arguments;
 	if (answer == NULL)
 		return result;
-	format_duration(answer_number(answer, "uptime_s"), uptime, sizeof(uptime));
-	format_duration(answer_number(answer, "config_age_s"), age, sizeof(age));
+	duration_text(answer_number(answer, "uptime_s"), uptime, sizeof(uptime));
+	duration_text(answer_number(answer, "config_age_s"), age, sizeof(age));
 	printf("%s: %s\n", answer_text(answer, "verdict"), answer_text(answer, "summary"));
 	printf("node           %s\n", node[0] != 0 ? node : "-");
 	printf("instance       %s\n", answer_text(answer, "instance"));
@@ -116,6 +102,15 @@ static void add_reason(struct table *table, const json_t *backend)
 		table_text(table, answer_text(backend, "reason"));
 }
 
+/* "ramping 35%": the share of its own rows that it takes. */
+static void add_state(struct table *table, const json_t *backend)
+{
+	if (strcmp(answer_text(backend, "state"), "ramping") == 0)
+		table_format(table, "ramping %" PRId64 "%%", answer_number(backend, "ramp_percent"));
+	else
+		table_text(table, answer_text(backend, "state"));
+}
+
 enum ctl_exit ctl_show_backends(const struct ctl_options *options, char **arguments)
 {
 	static const struct table_column columns[] = {
@@ -137,12 +132,12 @@ enum ctl_exit ctl_show_backends(const struct ctl_options *options, char **argume
 	json_array_foreach(json_object_get(answer, "backends"), index, backend) {
 		const int64_t since_s = answer_number(backend, "since");
 
-		format_duration((int64_t)time(NULL) - since_s, since, sizeof(since));
+		duration_text((int64_t)time(NULL) - since_s, since, sizeof(since));
 		table_text(table, answer_text(backend, "pool"));
 		table_text(table, answer_text(backend, "name"));
 		table_text(table, answer_text(backend, "address"));
 		table_number(table, answer_number(backend, "weight"));
-		table_text(table, answer_text(backend, "state"));
+		add_state(table, backend);
 		table_text(table, answer_text(backend, "health"));
 		table_text(table, since_s != 0 ? since : "-");
 		if (answer_number(backend, "latency_us") > 0)
