@@ -144,7 +144,7 @@ static int start_model(struct daemon *d)
 		log_error(&d->log, "no hash key", LOG_STR("cause", reterr));
 		return err;
 	}
-	daemon_state_read(d, &hash_key);
+	daemon_numbering_start(d, &hash_key);
 	err = model_configure(d->model, d->config, daemon_wall_s());
 	if (err < 0)
 		return err;
@@ -334,6 +334,10 @@ void daemon_destroy(struct daemon *d)
 	daemon_flows_destroy(d);
 	model_destroy(d->model);
 	state_clear(&d->state);
+	for (size_t i = 0; i < d->row_file_count; i++)
+		row_file_clear(&d->row_files[i]);
+	free(d->row_files);
+	row_store_close(d->row_store);
 	config_free(d->config);
 	free(d->targets);
 	free(d->probes);

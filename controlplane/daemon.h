@@ -8,6 +8,7 @@
  *   daemon_drain.c    how far a drain is
  *   daemon_health.c   probes → model, adoption of results from before a restart
  *   daemon_flows.c    remembered connections: their file, the census, pressure
+ *   daemon_numbering.c whose numbers a start goes on with, when something was lost
  *   daemon_publish.c  shared-memory file, generations, what follows APPLIED
  *   daemon_network.c  ports, next hops, VIP addresses, what is steered
  *   daemon_steering.c on which interfaces
@@ -33,6 +34,7 @@
 #include "netlink.h"
 #include "options.h"
 #include "publish_ring.h"
+#include "row_store.h"
 #include "shm_file.h"
 #include "state_file.h"
 #include "steering.h"
@@ -82,6 +84,9 @@ struct daemon {
 	struct config *config;
 	struct model *model;
 	struct state state; /* as read at start; ids move into the model */
+	struct row_store *row_store; /* <state-dir>/rows; NULL: it cannot be opened */
+	struct row_file *row_files;  /* as read at start, of this numbering; taken over by the model, or cleared at the end */
+	size_t row_file_count;
 	bool state_dirty;
 	uint64_t state_saved_ms;
 	uint64_t state_cost_ms; /* what the last save took of the loop's time */
@@ -181,9 +186,15 @@ bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip); /* the 
 int daemon_steering_attach(struct daemon *d, bool fatal);
 void daemon_steering_listen(struct daemon *d); /* to the interfaces of ports, from now on */
 
+/* daemon_numbering.c */
+/*
+ * Takes names, their numbers and the flow key from wherever they survived (numbering.h) into the model, and what was
+ * kept of rows to d->row_files.
+ */
+void daemon_numbering_start(struct daemon *d, const struct sl_key *hash_key);
+
 /* daemon_state.c */
-/* Takes numbers, names and the flow key from wherever they survived (numbering.h) into the model. */
-void daemon_state_read(struct daemon *d, const struct sl_key *hash_key);
+void daemon_state_read(struct daemon *d); /* d->state.found: it was there and sound */
 void daemon_state_save(struct daemon *d);
 /* Saves what changed, a first change at once; and ages, when they are due. */
 void daemon_state_due(struct daemon *d);

@@ -5,14 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
-
-#include "flow_file.h"
-#include "key_file.h"
-#include "numbering.h"
-#include "sluice/host/boot_id.h"
 
 static uint64_t seconds(clockid_t clock)
 {
@@ -52,52 +46,15 @@ static void keep_damaged(struct daemon *d, const char *cause)
 		    LOG_STR("kept_as", err == 0 ? path : strerror(-err)));
 }
 
-static uint64_t random_number(void)
+void daemon_state_read(struct daemon *d)
 {
-	uint64_t number = 0;
-
-	while (number == 0) {
-		if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-			number = uv_hrtime(); /* a kernel without it: times of two starts differ too */
-	}
-	return number;
-}
-
-/* Says what the choice costs, when it costs something. A first start has nothing to lose. */
-static void log_choice(const struct daemon *d, const struct numbering_found *found, const struct numbering_choice *choice)
-{
-	if (found->state_read && found->flows.numbering != 0 && !choice->keep_flows)
-		log_warning(&d->log, "remembered connections are of another numbering or flow key than the state file: they are discarded",
-			    LOG_STR("state", d->state_path));
-	if (!found->state_read && choice->names == NUMBERING_NEW && found->flows.numbering != 0)
-		log_warning(&d->log, "the state file is lost, and nothing else names pools and backends: they get new numbers, and "
-			    "remembered connections are discarded; those that a change of the last connection-idle moved may break",
-			    LOG_STR("state", d->state_path));
-}
-
-void daemon_state_read(struct daemon *d, const struct sl_key *hash_key)
-{
-	struct numbering_found found = { .derived = key_derive_flow(hash_key), .fresh = random_number() };
-	struct numbering_choice choice;
-	struct sl_flows_header flows;
-	uint8_t boot_id[16];
 	char reterr[512];
 
 	if (state_file_read(d->state_path, &d->state, reterr, sizeof(reterr)) < 0)
 		keep_damaged(d, reterr);
-	found.state_read = d->state.found;
-	found.state = (struct numbering_source){ d->state.numbering, d->state.has_flow_key, d->state.flow_key };
-	sl_boot_id(boot_id);
-	if (flow_file_peek(d->runtime_dir, boot_id, &flows) == 0)
-		found.flows = (struct numbering_source){ flows.numbering, true, flows.flow_key };
-	choice = numbering_choose(&found);
-	log_choice(d, &found, &choice);
 	d->model->ids = d->state.ids;
 	memset(&d->state.ids, 0, sizeof(d->state.ids));
 	d->model->generation = d->state.generation;
-	model_set_keys(d->model, hash_key, &choice.flow_key);
-	model_set_numbering(d->model, choice.numbering);
-	d->state_dirty = true; /* the numbering may be new */
 }
 
 static size_t collect_overrides(const struct daemon *d, struct state_override *overrides)
