@@ -9,7 +9,7 @@
 #ifndef DATAPLANE_ENV_H
 #define DATAPLANE_ENV_H
 
-#include "dataplane/flow_table.h"
+#include "dataplane/flow_shared.h"
 #include "dataplane/fragment_table.h"
 #include "dataplane/snapshot_layout.h"
 #include "sluice/core/env.h"
@@ -23,6 +23,10 @@ struct sl_env {
 	uint64_t now_ns;                 /* set once a burst */
 	uint64_t reply_due_ns;           /* when the answers given so far are paid for */
 	struct flow_table *flows;        /* NULL: no connection is remembered */
+	struct flow_view shared;         /* what other workers and an earlier sluice-dp remember; may be none */
+	struct flow_export_ring *exports; /* NULL: nobody is told */
+	uint64_t flow_id;                /* flow_id() of the snapshot */
+	bool shared_pressure;            /* the shared table is too full */
 	const struct fragment_tables *fragments; /* NULL: no datagram is remembered, only whole packets are forwarded */
 	uint64_t fragments_learnt;       /* bit tag % 64 of what was put since the owner cleared it */
 	struct sl_worker_stats *stats;   /* NULL: not counted; the same for the next two */

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The loop and its timetable. Removal of what workers may still use has three named steps:
- * manager_publish() unlinks the old root, manager_retire() waits for its grace period, and
- * manager_free_root() frees it: after the period no worker can hold the old root, because each reported
- * a quiescent state (or slept, offline) after the new one was in place, and none keeps a pointer over
- * a quiescent state.
+ * The loop and its timetable: each of its parts does a bounded amount of work a round.
  */
 #include "dataplane/manager.h"
 
@@ -22,12 +18,11 @@
 #include "dataplane/device.h"
 #include "dataplane/feed.h"
 #include "dataplane/log.h"
+#include "dataplane/roots.h"
 #include "dataplane/snapshot_layout.h"
-#include "dataplane/stats.h"
 #include "dataplane/watchdog.h"
 
 enum {
-	MANAGER_RETIRED_MAX = 64,     /* roots in their grace period: with more, no further record is taken */
 	MANAGER_RECORD_BUDGET = 1024, /* records a tick */
 	MANAGER_COUNTER_BUDGET = 65536, /* service and backend counters a copy */
 	MANAGER_TICK_BUSY_MS = 1,
@@ -39,25 +34,13 @@ enum {
 	MANAGER_STOP_MS = 1000,       /* for workers to end */
 };
 
-/* A root that some worker may still use. */
-struct manager_retired {
-	struct worker_root *root;
-	uint64_t token;
-	uint64_t generation, tables; /* of the root that replaced it; 0: nothing to report */
-	bool counters;               /* the counter arrays changed with it */
-	bool keep;                   /* its snapshot lives on in the root that replaced it */
-};
-
 struct manager {
 	const struct manager_config *config;
 	unsigned int workers;
 	struct worker *worker;
 	struct worker_shared *shared;
-	struct worker_root *root; /* published */
-	struct sl_port port[SL_PORTS_MAX]; /* for the next root */
-	bool ports_due;           /* they are not what the published root says */
-	struct manager_retired retired[MANAGER_RETIRED_MAX];
-	unsigned int retired_first, retired_count;
+	struct roots roots;
+	bool ports_due;           /* roots.port is not what the published root says */
 	struct shm *shm;          /* NULL: none, sluiced is between two files */
 	struct feed *feed;
 	int refused;              /* last error of attaching a new file: said once */
@@ -70,12 +53,23 @@ struct manager {
 	bool applied_any;
 };
 
-static uint64_t manager_now_ns(void)
+static uint64_t manager_clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t manager_now_ns(void)
+{
+	return manager_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* The clock of remembered connections: goes on while the machine sleeps, so that an age is an age. */
+static uint64_t manager_boottime_s(void)
+{
+	return manager_clock_ns(CLOCK_BOOTTIME) / 1000000000ull;
 }
 
 static struct sl_shm_live *manager_live(const struct manager *manager)
@@ -85,76 +79,37 @@ static struct sl_shm_live *manager_live(const struct manager *manager)
 
 /* ---- roots -------------------------------------------------------------------------------------------- */
 
-/* Unlinks: makes `snapshot` (NULL: the same as now) and the current counters what workers use. */
 static int manager_publish(struct manager *manager, struct snapshot *snapshot, bool counters)
 {
-	struct worker_root *old = manager->root, *root;
-	struct manager_retired *retired;
-
-	if (manager->retired_count == MANAGER_RETIRED_MAX)
-		return -EBUSY;
-	root = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*root), 64));
-	if (!root)
-		return -ENOMEM;
-	root->snapshot = snapshot ? snapshot : old->snapshot;
-	memcpy(root->port, manager->port, sizeof(root->port));
-	memcpy(root->counters, manager->stats.now, sizeof(root->counters));
-	manager->root = root;
-	/* release: everything the root leads to is visible before the root is (pairs with worker_loop) */
-	atomic_store_explicit(&manager->shared->root, root, memory_order_release);
-	retired = &manager->retired[(manager->retired_first + manager->retired_count++) % MANAGER_RETIRED_MAX];
-	*retired = (struct manager_retired){
-		.root = old,
-		.token = rte_rcu_qsbr_start(manager->shared->qsbr),
-		.generation = snapshot ? snapshot_generation(snapshot) : 0,
-		.tables = snapshot ? snapshot_tables_checksum(snapshot) : 0,
-		.counters = counters,
-		.keep = snapshot == NULL,
-	};
-	return 0;
+	return roots_publish(&manager->roots, snapshot, counters, manager_boottime_s());
 }
 
-static void manager_free_root(struct worker_root *root, bool keep_snapshot)
-{
-	if (!keep_snapshot && root->snapshot != &snapshot_empty)
-		snapshot_free((struct snapshot *)(uintptr_t)root->snapshot);
-	free(root);
-}
-
-static void manager_report_applied(struct manager *manager, const struct manager_retired *retired)
+static void manager_report_applied(struct manager *manager, uint64_t generation, uint64_t tables)
 {
 	struct sl_shm_live *live = manager_live(manager);
 
 	if (live) {
-		__atomic_store_n(&live->data_tables, retired->tables, __ATOMIC_RELAXED);
-		__atomic_store_n(&live->data_generation, retired->generation, __ATOMIC_RELEASE);
+		__atomic_store_n(&live->data_tables, tables, __ATOMIC_RELAXED);
+		__atomic_store_n(&live->data_generation, generation, __ATOMIC_RELEASE);
 	}
 	if (manager->feed)
-		feed_applied(manager->feed, retired->generation, retired->tables);
+		feed_applied(manager->feed, generation, tables);
 	if (!manager->applied_any)
 		log_event(LOG_LEVEL_INFO, "forwarding", LOG_U64("workers", manager->workers),
-			  LOG_U64("generation", retired->generation));
+			  LOG_U64("generation", generation));
 	else
-		log_event(LOG_LEVEL_DEBUG, "generation applied", LOG_U64("generation", retired->generation));
+		log_event(LOG_LEVEL_DEBUG, "generation applied", LOG_U64("generation", generation));
 	manager->applied_any = true;
 }
 
-/* Waits without waiting: frees what no worker can use any more, and says what all of them use now. */
+/* Says what all workers use now. */
 static void manager_retire(struct manager *manager)
 {
-	while (manager->retired_count > 0) {
-		struct manager_retired *retired = &manager->retired[manager->retired_first];
+	uint64_t generation, tables;
 
-		if (rte_rcu_qsbr_check(manager->shared->qsbr, retired->token, false) != 1)
-			return;
-		if (retired->counters)
-			stats_replaced(&manager->stats);
-		if (retired->generation != 0)
-			manager_report_applied(manager, retired);
-		manager_free_root(retired->root, retired->keep);
-		manager->retired_first = (manager->retired_first + 1) % MANAGER_RETIRED_MAX;
-		manager->retired_count--;
-	}
+	while (roots_retire(&manager->roots, &generation, &tables))
+		if (generation != 0)
+			manager_report_applied(manager, generation, tables);
 }
 
 /* ---- the shared file ---------------------------------------------------------------------------------- */
@@ -164,14 +119,14 @@ static struct sl_hello manager_hello(const struct manager *manager)
 	const struct port_set *ports = manager->config->ports;
 	struct sl_hello hello = {
 		.pid = (uint64_t)getpid(),
-		.generation = snapshot_generation(manager->root->snapshot),
+		.generation = snapshot_generation(manager->roots.now->snapshot),
 		.workers = manager->workers,
 		.abi_minor = SL_ABI_MINOR,
 		.ports = (uint16_t)ports->count,
 	};
 
 	for (unsigned int p = 0; p < ports->count && p < RTE_DIM(hello.port); p++)
-		hello.port[p] = manager->port[p];
+		hello.port[p] = manager->roots.port[p];
 	return hello;
 }
 
@@ -206,10 +161,9 @@ static int manager_attach(struct manager *manager, struct shm *shm)
 	};
 	struct sl_shm_live *live = shm_live(shm);
 	struct feed *feed;
-	struct timespec now;
 	int err, counters;
 
-	if (manager->retired_count == MANAGER_RETIRED_MAX)
+	if (roots_are_busy(&manager->roots))
 		return -EBUSY;
 	err = feed_create(&config, &feed);
 	if (err < 0)
@@ -219,16 +173,13 @@ static int manager_attach(struct manager *manager, struct shm *shm)
 		feed_destroy(feed);
 		return counters;
 	}
-	for (unsigned int i = 0; i < MANAGER_RETIRED_MAX; i++)
-		manager->retired[i].generation = 0; /* of the old session: nobody is told any more */
+	roots_silence(&manager->roots); /* of the old session: nobody is told any more */
 	feed_destroy(manager->feed);
 	shm_close(manager->shm);
 	manager->feed = feed;
 	manager->shm = shm;
-	clock_gettime(CLOCK_REALTIME, &now);
 	__atomic_store_n(&live->data_pid, (uint64_t)getpid(), __ATOMIC_RELAXED);
-	__atomic_store_n(&live->data_started_ns, (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec,
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(&live->data_started_ns, manager_clock_ns(CLOCK_REALTIME), __ATOMIC_RELAXED);
 	manager_restore(manager, counters == 1);
 	return 0;
 }
@@ -271,7 +222,7 @@ static bool manager_feed(struct manager *manager, uint64_t now_ns)
 	struct sl_rejected rejected;
 
 	/* With no place for another root in its grace period, records wait in the ring. */
-	if (!manager->feed || manager->retired_count == MANAGER_RETIRED_MAX)
+	if (!manager->feed || roots_are_busy(&manager->roots))
 		return false;
 	snapshot = feed_poll(manager->feed, now_ns, MANAGER_RECORD_BUDGET);
 	if (snapshot && manager_publish(manager, snapshot, false) < 0) {
@@ -333,9 +284,9 @@ static void manager_follow_macs(struct manager *manager)
 		const char *interface = port_plan_interface(&manager->config->boot->port[p]);
 
 		if (!interface || interface_mac(interface, mac) < 0 ||
-		    memcmp(mac, manager->port[p].mac, sizeof(mac)) == 0)
+		    memcmp(mac, manager->roots.port[p].mac, sizeof(mac)) == 0)
 			continue;
-		memcpy(manager->port[p].mac, mac, sizeof(mac));
+		memcpy(manager->roots.port[p].mac, mac, sizeof(mac));
 		manager->ports_due = true;
 		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 		log_event(LOG_LEVEL_INFO, "port has another MAC address", LOG_STR("port", ports->port[p].name),
@@ -345,12 +296,28 @@ static void manager_follow_macs(struct manager *manager)
 		manager->ports_due = false;
 }
 
+/* Remembered connections: what workers told, how full it is, and another file. Returns true when there was something. */
+static bool manager_flows(struct manager *manager, uint64_t now_ns)
+{
+	const uint64_t now_s = manager_boottime_s();
+	bool pressure = false, active;
+
+	for (unsigned int w = 0; w < manager->workers; w++)
+		pressure |= atomic_load_explicit(&manager->worker[w].flow_pressure, memory_order_relaxed);
+	atomic_store_explicit(&manager->shared->boottime_s, now_s, memory_order_relaxed);
+	active = flow_keeper_tick(manager->roots.flows, manager->roots.now->snapshot, now_s, now_ns, pressure);
+	atomic_store_explicit(&manager->shared->flow_pressure, flow_keeper_pressure(manager->roots.flows), memory_order_relaxed);
+	if (flow_keeper_is_due(manager->roots.flows))
+		manager_publish(manager, NULL, false); /* else next time */
+	return active;
+}
+
 /* One round of the timetable; returns how long to sleep. */
 static int manager_tick(struct manager *manager)
 {
 	const uint64_t now_ns = manager_now_ns();
 
-	if (manager_feed(manager, now_ns) || manager->retired_count > 0)
+	if (manager_feed(manager, now_ns) | manager_flows(manager, now_ns) || manager->roots.count > 0)
 		manager->active_ns = now_ns;
 	manager_retire(manager);
 	if (now_ns - manager->report_ns >= MANAGER_REPORT_MS * 1000000ull) {
@@ -359,6 +326,7 @@ static int manager_tick(struct manager *manager)
 	}
 	if (now_ns - manager->look_ns >= MANAGER_LOOK_MS * 1000000ull) {
 		manager->look_ns = now_ns;
+		flow_keeper_look(manager->roots.flows); /* first: sluiced made it before the other one */
 		manager_look_for_file(manager);
 		device_tick(&manager->device, now_ns, manager->shm ? shm_header(manager->shm)->session : 0,
 			    manager->workers_well == manager->workers);
@@ -372,6 +340,28 @@ static int manager_tick(struct manager *manager)
 
 /* ---- start and stop ----------------------------------------------------------------------------------- */
 
+static int manager_create_flows(struct manager *manager)
+{
+	const struct flow_keeper_config config = {
+		.allocator = manager->config->allocator,
+		.dir = manager->config->instance->dir,
+		.dir_fd = manager->config->instance->dir_fd,
+		.owner = manager->config->owner,
+		.workers = manager->workers,
+	};
+	const uint64_t now_s = manager_boottime_s();
+	const int err = flow_keeper_create(&config, now_s, &manager->roots.flows);
+
+	if (err < 0)
+		return err;
+	atomic_init(&manager->shared->boottime_s, now_s);
+	for (unsigned int w = 0; w < manager->workers; w++) {
+		manager->worker[w].flows = flow_keeper_table(manager->roots.flows, w);
+		manager->worker[w].exports = flow_keeper_ring(manager->roots.flows, w);
+	}
+	return 0;
+}
+
 static int manager_create_shared(struct manager *manager)
 {
 	const struct manager_config *config = manager->config;
@@ -380,20 +370,16 @@ static int manager_create_shared(struct manager *manager)
 
 	shared = rte_zmalloc("shared", sizeof(*shared), 64);
 	manager->worker = rte_zmalloc("workers", sizeof(struct worker) * manager->workers, 64);
-	manager->root = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(struct worker_root), 64));
-	if (!shared || !manager->worker || !manager->root)
+	if (!shared || !manager->worker)
 		return -ENOMEM;
 	manager->shared = shared;
 	shared->qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(manager->workers), 64);
 	if (!shared->qsbr || rte_rcu_qsbr_init(shared->qsbr, manager->workers) != 0)
 		return -ENOMEM;
-	memset(manager->root, 0, sizeof(*manager->root));
-	manager->root->snapshot = &snapshot_empty;
-	atomic_init(&shared->root, manager->root);
 	atomic_init(&shared->stop, false);
 	shared->ports = config->ports;
 	for (unsigned int p = 0; p < config->ports->count; p++)
-		manager->root->port[p] = manager->port[p] = config->ports->port[p].shared;
+		manager->roots.port[p] = config->ports->port[p].shared;
 	shared->adaptive = config->boot->poll == SL_POLL_ADAPTIVE;
 	shared->cycles_per_ms = hz / 1000;
 	shared->ns_scale = (uint64_t)(((unsigned __int128)1000000000 << 32) / hz);
@@ -402,7 +388,7 @@ static int manager_create_shared(struct manager *manager)
 		manager->worker[w].shared = shared;
 		manager->worker[w].index = w;
 	}
-	return 0;
+	return roots_init(&manager->roots, shared, &manager->stats);
 }
 
 /* Each worker's fragmented datagrams, which the others may look at. */
@@ -457,6 +443,8 @@ int manager_run(const struct manager_config *config)
 	err = manager_create_shared(manager);
 	if (err == 0)
 		err = manager_create_fragments(manager);
+	if (err == 0)
+		err = manager_create_flows(manager);
 	if (err < 0)
 		return err;
 	stats_init(&manager->stats, config->allocator, manager->worker, manager->workers);
@@ -474,6 +462,7 @@ int manager_run(const struct manager_config *config)
 		;
 	log_event(LOG_LEVEL_INFO, "stopping");
 	manager_stop_workers(manager);
+	manager_flows(manager, manager_now_ns()); /* what they told last */
 	manager_report(manager, manager_now_ns());
 	device_fini(&manager->device);
 	return 0;

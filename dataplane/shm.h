@@ -11,14 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "dataplane/shared_file.h"
 #include "sluice/abi.h"
 
 struct shm;
-
-/* One line: what is wrong, where, and what to do about it. */
-struct shm_error {
-	char text[320];
-};
 
 /*
  * Opens the file in the directory `dir_fd`. It must belong to root, to us, or to `owner` ((uid_t)-1:

@@ -6,44 +6,32 @@
 #include "dataplane/shm.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "sluice/ring.h"
 
 #define SHM_REMEDY "restart sluiced, which writes a new file"
 
-static int __attribute__((format(printf, 3, 4))) refuse(struct shm_error *reterr_error, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(reterr_error->text, sizeof(reterr_error->text), format, args);
-	va_end(args);
-	return err;
-}
-
 static int check_kind(const struct sl_shm_header *header, uint64_t size, struct shm_error *reterr_error)
 {
 	if (header->magic != SL_SHM_MAGIC)
-		return refuse(reterr_error, -EBADMSG, "not a file of sluice (magic %#llx): " SHM_REMEDY,
-			      (unsigned long long)header->magic);
+		return shm_refuse(reterr_error, -EBADMSG, "not a file of sluice (magic %#llx): " SHM_REMEDY,
+				  (unsigned long long)header->magic);
 	if (header->abi_major != SL_ABI_MAJOR)
-		return refuse(reterr_error, -EPROTO,
-			      "layout version %u.%u, this sluice-dp speaks %u: run sluiced and sluice-dp of one release",
-			      header->abi_major, header->abi_minor, SL_ABI_MAJOR);
+		return shm_refuse(reterr_error, -EPROTO,
+				  "layout version %u.%u, this sluice-dp speaks %u: run sluiced and sluice-dp of one release",
+				  header->abi_major, header->abi_minor, SL_ABI_MAJOR);
 	if (header->header_size < sizeof(*header))
-		return refuse(reterr_error, -EBADMSG, "header of %u bytes, %zu expected: " SHM_REMEDY, header->header_size,
-			      sizeof(*header));
+		return shm_refuse(reterr_error, -EBADMSG, "header of %u bytes, %zu expected: " SHM_REMEDY, header->header_size,
+				  sizeof(*header));
 	if (header->checksum != sl_checksum64(header, offsetof(struct sl_shm_header, checksum)))
-		return refuse(reterr_error, -EBADMSG, "header checksum is wrong, the file is corrupt: " SHM_REMEDY);
+		return shm_refuse(reterr_error, -EBADMSG, "header checksum is wrong, the file is corrupt: " SHM_REMEDY);
 	if (header->total_size != size)
-		return refuse(reterr_error, -EBADMSG, "%llu bytes long, the header says %llu, it was truncated: " SHM_REMEDY,
-			      (unsigned long long)size, (unsigned long long)header->total_size);
+		return shm_refuse(reterr_error, -EBADMSG, "%llu bytes long, the header says %llu, it was truncated: " SHM_REMEDY,
+				  (unsigned long long)size, (unsigned long long)header->total_size);
 	if (header->session == 0)
-		return refuse(reterr_error, -EBADMSG, "session is 0: " SHM_REMEDY);
+		return shm_refuse(reterr_error, -EBADMSG, "session is 0: " SHM_REMEDY);
 	return 0;
 }
 
@@ -61,8 +49,8 @@ static int check_limits(const struct sl_shm_limits *limits, struct shm_error *re
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		if (row[i].value > row[i].max)
-			return refuse(reterr_error, -EBADMSG, "capacity for %u %s, at most %u are possible: " SHM_REMEDY,
-				      row[i].value, row[i].what, row[i].max);
+			return shm_refuse(reterr_error, -EBADMSG, "capacity for %u %s, at most %u are possible: " SHM_REMEDY,
+					  row[i].value, row[i].what, row[i].max);
 	}
 	return 0;
 }
@@ -91,19 +79,19 @@ static int check_regions(const struct sl_shm_header *header, struct shm_error *r
 
 		if (region->offset % SL_SHM_PAGE != 0 || region->offset < begin || region->offset > header->total_size ||
 		    region->size > header->total_size - region->offset || region->size < row[i].least)
-			return refuse(reterr_error, -EBADMSG, "region %s (offset %llu, size %llu) does not fit the file: " SHM_REMEDY,
-				      row[i].name, (unsigned long long)region->offset, (unsigned long long)region->size);
+			return shm_refuse(reterr_error, -EBADMSG, "region %s (offset %llu, size %llu) does not fit the file: " SHM_REMEDY,
+					  row[i].name, (unsigned long long)region->offset, (unsigned long long)region->size);
 		for (size_t k = 0; k < i; k++) {
 			const struct sl_region *other = row[k].region;
 
 			if (region->offset < other->offset + other->size && other->offset < region->offset + region->size)
-				return refuse(reterr_error, -EBADMSG, "regions %s and %s overlap: " SHM_REMEDY, row[k].name,
-					      row[i].name);
+				return shm_refuse(reterr_error, -EBADMSG, "regions %s and %s overlap: " SHM_REMEDY, row[k].name,
+						  row[i].name);
 		}
 	}
 	if ((header->arena.size & (header->arena.size - 1)) != 0)
-		return refuse(reterr_error, -EBADMSG, "arena of %llu bytes is no power of two: " SHM_REMEDY,
-			      (unsigned long long)header->arena.size);
+		return shm_refuse(reterr_error, -EBADMSG, "arena of %llu bytes is no power of two: " SHM_REMEDY,
+				  (unsigned long long)header->arena.size);
 	return 0;
 }
 
@@ -115,16 +103,16 @@ static bool is_terminated(const char *text, size_t size)
 static int check_boot(const struct sl_boot *boot, struct shm_error *reterr_error)
 {
 	if (boot->port_count > SL_PORTS_MAX || boot->worker_count > SL_WORKERS_MAX)
-		return refuse(reterr_error, -EBADMSG, "%u interfaces and %u workers, at most %u and %u are possible: " SHM_REMEDY,
-			      boot->port_count, boot->worker_count, SL_PORTS_MAX, SL_WORKERS_MAX);
+		return shm_refuse(reterr_error, -EBADMSG, "%u interfaces and %u workers, at most %u and %u are possible: " SHM_REMEDY,
+				  boot->port_count, boot->worker_count, SL_PORTS_MAX, SL_WORKERS_MAX);
 	if (boot->poll >= SL_POLL_COUNT || !is_terminated(boot->user, sizeof(boot->user)))
-		return refuse(reterr_error, -EBADMSG, "settings for the start make no sense: " SHM_REMEDY);
+		return shm_refuse(reterr_error, -EBADMSG, "settings for the start make no sense: " SHM_REMEDY);
 	for (uint32_t i = 0; i < boot->port_count; i++) {
 		const struct sl_port_config *port = &boot->port[i];
 
 		if (port->kind == SL_PORT_NONE || port->kind >= SL_PORT_KIND_COUNT ||
 		    !is_terminated(port->name, sizeof(port->name)) || !is_terminated(port->device, sizeof(port->device)))
-			return refuse(reterr_error, -EBADMSG, "interface %u makes no sense: " SHM_REMEDY, i);
+			return shm_refuse(reterr_error, -EBADMSG, "interface %u makes no sense: " SHM_REMEDY, i);
 	}
 	return 0;
 }

@@ -241,6 +241,12 @@ static inline void worker_look_up_root(struct worker *worker, struct sl_env *env
 	env->backend_count = counters->backend_count;
 	env->services = counters->services;
 	env->backends = counters->backends;
+	env->shared = root->flows;
+	if (sl_unlikely(env->flow_id != root->flow_id)) { /* tags, pools and slots mean something else now */
+		env->flow_id = root->flow_id;
+		if (env->flows != NULL)
+			flow_table_clear(env->flows);
+	}
 	if (worker->stats.snapshot_generation != root->snapshot->generation)
 		worker->stats.snapshot_generation = root->snapshot->generation;
 }
@@ -265,6 +271,22 @@ static inline unsigned int worker_poll(struct worker *worker, struct sl_env *env
 		worker_count(worker, env, burst);
 	}
 	return found;
+}
+
+/* Once a round: what time it is, how full both tables are. */
+static inline void worker_keep_flows(struct worker *worker, struct sl_env *env, const struct worker_root *root)
+{
+	const struct worker_shared *shared = worker->shared;
+	bool pressure;
+
+	if (env->flows == NULL)
+		return;
+	env->shared_pressure = atomic_load_explicit(&shared->flow_pressure, memory_order_relaxed);
+	flow_table_tick(env->flows, atomic_load_explicit(&shared->boottime_s, memory_order_relaxed), env->now_ns,
+			&root->lives);
+	pressure = flow_table_pressure(env->flows);
+	if (sl_unlikely(atomic_load_explicit(&worker->flow_pressure, memory_order_relaxed) != pressure))
+		atomic_store_explicit(&worker->flow_pressure, pressure, memory_order_relaxed);
 }
 
 /* Sleeps outside the read-side section, so that the manager need not wait for this worker. */
@@ -297,6 +319,7 @@ static void worker_loop(struct worker *worker, struct sl_env *env, struct worker
 
 		/* Every time: a new root may lie where the old one was. */
 		worker_look_up_root(worker, env, root);
+		worker_keep_flows(worker, env, root);
 		found = worker_poll(worker, env, burst);
 		now = rte_rdtsc();
 		env->now_ns = (uint64_t)(((unsigned __int128)now * shared->ns_scale) >> 32);
@@ -325,6 +348,8 @@ int worker_run(void *arg)
 	struct sl_env env = {
 		.snapshot = &snapshot_empty,
 		.port_count = shared->ports->count,
+		.flows = worker->flows,
+		.exports = worker->exports,
 		.fragments = worker->fragments.count > 0 ? &worker->fragments : NULL,
 		.stats = &worker->stats,
 	};

@@ -11,6 +11,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
+#include "dataplane/flow_shared.h"
 #include "dataplane/fragment_table.h"
 #include "dataplane/port.h"
 #include "dataplane/snapshot.h"
@@ -28,12 +29,17 @@ struct worker_root {
 	const struct snapshot *snapshot;
 	struct sl_port port[SL_PORTS_MAX]; /* as the forwarding core sees them */
 	struct worker_counters counters[SL_WORKERS_MAX];
+	struct flow_view flows;           /* the shared table of connections */
+	struct flow_table_lives lives;
+	uint64_t flow_id;                 /* of the snapshot's settings: with another one all is forgotten */
 };
 
-/* What the workers have in common. Written by the manager before they start; then only `root` and `stop`. */
+/* What the workers have in common. Written by the manager before they start; then only the first line. */
 struct worker_shared {
 	alignas(64) _Atomic(const struct worker_root *) root;
 	atomic_bool stop;
+	atomic_bool flow_pressure;       /* the shared table of connections is too full */
+	_Atomic uint64_t boottime_s;     /* CLOCK_BOOTTIME: workers make no system call for it */
 	alignas(64) struct rte_rcu_qsbr *qsbr;
 	const struct port_set *ports;
 	bool adaptive;          /* sleep when idle */
@@ -46,9 +52,12 @@ struct worker {
 	/* manager: wo, before the start */
 	alignas(64) struct worker_shared *shared;
 	unsigned int index;
+	struct flow_table *flows;        /* then the worker's alone; NULL: remembers nothing */
+	struct flow_export_ring *exports;
 	struct fragment_tables fragments; /* count 0: only whole packets are forwarded */
 	/* worker: wo, manager: ro (relaxed; may lag one burst) */
 	alignas(64) struct sl_worker_stats stats; /* missed, no_mbuf, cpu and state 3 are the manager's to fill in */
+	atomic_bool flow_pressure; /* this worker's table of connections is too full */
 	_Atomic uint64_t counted; /* odd: a burst is being counted, `stats` does not balance */
 };
 

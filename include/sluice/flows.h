@@ -12,7 +12,9 @@
  * An entry is valid when its tag is not 0. The writer fills everything else first and stores the tag last
  * with release; to remove, it stores 0 to the tag first. A reader loads the tag with acquire, reads, and
  * loads the tag again: another tag than before means the entry went meanwhile. No reader waits for a writer,
- * so a writer killed at any instruction harms nobody. Slots and flags are one 16-bit word. A file whose flow_key
+ * so a writer killed at any instruction harms nobody. Slots and flags are one 16-bit word. An entry whose slot
+ * is SL_SLOT_NONE says that its connection is forgotten, for SL_FLOW_CLOSING_S: a worker that still has an older
+ * entry of it then believes the file, for the later word of two tables holds. A file whose flow_key
  * or numbering is not that of the settings one forwards by (tables.h) is neither read nor written: it belongs
  * to a generation that is still to come, or to one that is over. A bigger file that takes this one's place
  * gets its entries from whoever writes them. What makes a header sound: flows_file.h.
@@ -107,6 +109,64 @@ SL_INLINE __u64 sl_flow_bucket_second(__u64 tag, __u64 buckets)
 	const __u64 second = tag >> 32 & (buckets - 1);
 
 	return second == sl_flow_bucket_first(tag, buckets) ? (second ^ 1) & (buckets - 1) : second;
+}
+
+/* How a writer shows an entry. tests/conformance/flow_threads.c plants a weaker one and must be caught. */
+#ifndef SL_FLOWS_RELEASE
+#define SL_FLOWS_RELEASE __ATOMIC_RELEASE
+#endif
+
+/* One entry as a reader copied it. */
+struct sl_flow_entry {
+	__u16 slot;   /* SL_SLOT_NONE: known to be forgotten */
+	__u16 seen_s;
+	__u8 kind;    /* < SL_FLOW_KIND_COUNT */
+	__u8 closing;
+	__u8 zero[2];
+};
+
+/*
+ * Copies entry `way` of a bucket that somebody else may be writing: 1 and *entry when it is of `tag` (not 0), else 0.
+ * Any thread; never waits. Values are those of one moment or the next; a kind that makes no sense is not found.
+ */
+SL_INLINE int sl_flow_entry_read(const struct sl_flow_bucket *bucket, unsigned int way, __u64 tag,
+				 struct sl_flow_entry *entry)
+{
+	__u16 slot;
+
+	if (__atomic_load_n(&bucket->tag[way], __ATOMIC_ACQUIRE) != tag) /* pairs with the writer's SL_FLOWS_RELEASE */
+		return 0;
+	/* acquire, each: the tag is loaded again after them, and finds the 0 that goes before every other entry's bytes */
+	slot = __atomic_load_n(&bucket->slot[way], __ATOMIC_ACQUIRE);
+	entry->seen_s = __atomic_load_n(&bucket->seen_s[way], __ATOMIC_ACQUIRE);
+	entry->kind = (__u8)(__atomic_load_n(&bucket->kinds, __ATOMIC_ACQUIRE) >> 2 * way & 3);
+	entry->slot = slot & SL_ROW_SLOT;
+	entry->closing = (__u8)!!(slot & SL_FLOW_CLOSING);
+	return __atomic_load_n(&bucket->tag[way], __ATOMIC_RELAXED) == tag && entry->kind < SL_FLOW_KIND_COUNT;
+}
+
+/* The entry of `tag` in a table of `buckets` buckets (a power of two): 1 and *entry, or 0. Whatever its age. */
+SL_INLINE int sl_flow_find(const struct sl_flow_bucket *bucket, __u64 buckets, __u64 tag, struct sl_flow_entry *entry)
+{
+	const struct sl_flow_bucket *first = &bucket[sl_flow_bucket_first(tag, buckets)];
+	const struct sl_flow_bucket *second = &bucket[sl_flow_bucket_second(tag, buckets)];
+	unsigned int way;
+
+	for (way = 0; way < SL_FLOW_WAYS; way++)
+		if (sl_flow_entry_read(first, way, tag, entry))
+			return 1;
+	for (way = 0; way < SL_FLOW_WAYS; way++)
+		if (sl_flow_entry_read(second, way, tag, entry))
+			return 1;
+	return 0;
+}
+
+/* False: so old that it counts as free. `life_s` is sl_flow_life_s() of its pool and kind. */
+SL_INLINE int sl_flow_entry_lives(const struct sl_flow_entry *entry, __u16 now_s, __u32 life_s)
+{
+	if (entry->closing && life_s > SL_FLOW_CLOSING_S)
+		life_s = SL_FLOW_CLOSING_S;
+	return sl_flow_age_s(now_s, entry->seen_s) <= life_s;
 }
 
 #endif

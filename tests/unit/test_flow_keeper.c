@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Files of connections that come, grow, change hands, are cut and vanish while workers forward.
+ */
+#include "tests/support/flow_fixture.h"
+
+static void a_larger_file_gets_the_entries_of_the_one_before(void **state)
+{
+	(void)state;
+	for (uint64_t flow = 1; flow <= 5000; flow++)
+		put(0, flow, (uint16_t)(flow % 100), 0);
+	tick();
+	make_file(FLOWS * 4, 77);
+	look();
+	tick();
+	assert_int_equal(live().used, 5000);
+	for (uint64_t flow = 1; flow <= 5000; flow++)
+		assert_int_equal(quoted(1, flow), flow % 100);
+	put(1, 9999, 3, 0);
+	tick();
+	stop();
+	start(2);
+	assert_int_equal(quoted(0, 9999), 3);
+	assert_int_equal(quoted(0, 77), 77);
+}
+
+/* Entries that are told while others are carried over arrive in both files. */
+static void nothing_is_lost_that_is_told_while_entries_are_carried_over(void **state)
+{
+	(void)state;
+	stop();
+	unlinkat(dir_fd, SL_FLOWS_FILE, 0);
+	make_file(40000, 77);
+	start(WORKERS);
+	make_file(400000, 77);
+	flow_keeper_look(keeper);
+	for (uint64_t flow = 1; flow <= 20000; flow++) {
+		put(0, flow, (uint16_t)(flow % 100), 0);
+		if (flow % 1000 == 0)
+			flow_keeper_tick(keeper, snapshot, now_s, ++now_ns, false);
+	}
+	while (!flow_keeper_is_due(keeper))
+		flow_keeper_tick(keeper, snapshot, now_s, ++now_ns, false);
+	tick();
+	for (uint64_t flow = 1; flow <= 20000; flow++)
+		assert_int_equal(quoted(1, flow), flow % 100);
+}
+
+static void a_file_of_other_settings_waits_for_them_and_starts_empty(void **state)
+{
+	(void)state;
+	put(0, 1, 5, 0);
+	tick();
+	unlinkat(dir_fd, SL_FLOWS_FILE, 0);
+	make_file(FLOWS, 78);
+	look();
+	pass(2);
+	assert_int_equal(quoted(1, 1), 5); /* the old generation goes on with the old file */
+	put(0, 2, 6, 0);
+	snapshot->settings.numbering = 78;
+	publish(); /* and what worker 0 has just told is of no meaning any more */
+	tick();
+	for (unsigned int w = 0; w < WORKERS; w++) {
+		assert_int_equal(quoted(w, 1), -1);
+		assert_int_equal(quoted(w, 2), -1);
+	}
+	assert_int_equal(live().used, 0);
+	put(0, 3, 7, 0);
+	tick();
+	assert_int_equal(quoted(1, 3), 7);
+}
+
+static void another_key_or_numbering_than_the_file_s_means_own_tables_only(void **state)
+{
+	(void)state;
+	put(0, 1, 5, 0);
+	tick();
+	snapshot->settings.flow_key.k1++;
+	publish();
+	put(0, 2, 6, 0);
+	tick();
+	assert_int_equal(live().used, 1); /* untouched */
+	assert_int_equal(data(0, 2), 6);
+	assert_int_equal(quoted(1, 2), -1);
+	assert_int_equal(quoted(1, 1), -1);
+}
+
+static void without_a_file_workers_remember_for_themselves_until_one_comes(void **state)
+{
+	(void)state;
+	stop();
+	unlinkat(dir_fd, SL_FLOWS_FILE, 0);
+	start(WORKERS);
+	put(0, 1, 5, 0);
+	look();
+	assert_int_equal(data(0, 1), 5);
+	assert_int_equal(quoted(1, 1), -1);
+	pass(2);
+	make_file(FLOWS, 77);
+	look();
+	assert_int_equal(quoted(1, 1), -1);
+	assert_int_equal(data(0, 1), 5); /* tells it now */
+	tick();
+	assert_int_equal(quoted(1, 1), 5);
+}
+
+static void a_file_that_is_cut_costs_nothing_but_itself(void **state)
+{
+	int fd;
+
+	(void)state;
+	stop(); /* the test framework has taken the signal meanwhile */
+	start(WORKERS);
+	put(0, 1, 5, 0);
+	put(1, 2, 6, 0);
+	tick();
+	fd = openat(dir_fd, SL_FLOWS_FILE, O_RDWR | O_CLOEXEC);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	close(fd);
+	pass(3);
+	assert_int_equal(quoted(2, 1), -1);
+	assert_int_equal(data(0, 1), 5);
+	look();
+	assert_null(env[0].shared.bucket);
+	unlinkat(dir_fd, SL_FLOWS_FILE, 0);
+	make_file(FLOWS, 77);
+	look();
+	pass(1); /* within the second it was told last a connection is not told again */
+	assert_int_equal(data(1, 2), 6);
+	assert_int_equal(data(0, 1), 5);
+	tick();
+	assert_int_equal(quoted(2, 1), 5);
+	assert_int_equal(quoted(0, 2), 6);
+}
+
+static void the_name_that_vanishes_does_not_take_the_table_along(void **state)
+{
+	(void)state;
+	put(0, 1, 5, 0);
+	tick();
+	unlinkat(dir_fd, SL_FLOWS_FILE, 0);
+	look();
+	assert_int_equal(quoted(1, 1), 5);
+	put(1, 2, 6, 0);
+	tick();
+	make_file(FLOWS, 77);
+	look();
+	tick();
+	assert_int_equal(live().used, 2);
+	assert_int_equal(quoted(2, 2), 6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_larger_file_gets_the_entries_of_the_one_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_lost_that_is_told_while_entries_are_carried_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_of_other_settings_waits_for_them_and_starts_empty, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_key_or_numbering_than_the_file_s_means_own_tables_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_a_file_workers_remember_for_themselves_until_one_comes, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_that_is_cut_costs_nothing_but_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_name_that_vanishes_does_not_take_the_table_along, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
