@@ -59,6 +59,9 @@ void model_destroy(struct model *model)
 
 void model_set_keys(struct model *model, const struct sl_key *hash_key, const struct sl_key *flow_key)
 {
+	if (memcmp(&model->settings.hash_key, hash_key, sizeof(*hash_key)) == 0 &&
+	    memcmp(&model->settings.flow_key, flow_key, sizeof(*flow_key)) == 0)
+		return;
 	model->settings.hash_key = *hash_key;
 	model->settings.flow_key = *flow_key;
 	model->settings_dirty = true;
@@ -222,8 +225,10 @@ static void forget_removed(struct model *model, const struct fresh *fresh)
 	for (size_t i = 0; i < model->service_count; i++) {
 		const struct sl_service gone = { .id = model->services[i].id };
 
-		if (!fresh->service_stays[gone.id])
-			publisher_service(model->publisher, &gone, SL_OP_DEL);
+		if (fresh->service_stays[gone.id])
+			continue;
+		publisher_service(model->publisher, &gone, SL_OP_DEL);
+		model->removed_any = true;
 	}
 	for (size_t i = 0; i < model->pool_count; i++) {
 		struct model_pool *old = &model->pools[i];
@@ -231,11 +236,24 @@ static void forget_removed(struct model *model, const struct fresh *fresh)
 		const struct sl_pool gone = { .id = old->id }; /* `stated` may never have been filled */
 
 		for (size_t k = 0; k < old->backend_count; k++)
-			if (old->backends[k].stated.pool != UINT32_MAX && !backend_by_slot(pool, old->backends[k].slot))
+			if (old->backends[k].stated.pool != UINT32_MAX && !backend_by_slot(pool, old->backends[k].slot)) {
 				publisher_backend(model->publisher, &old->backends[k].stated, SL_OP_DEL);
-		if (!pool)
-			publisher_pool(model->publisher, &gone, SL_OP_DEL);
+				model->removed_any = true;
+			}
+		if (pool)
+			continue;
+		publisher_pool(model->publisher, &gone, SL_OP_DEL);
+		model->removed_any = true;
 	}
+}
+
+/* As the publisher knows it; id UINT32_MAX: not at all. */
+static struct sl_service stated_service(const struct model *model, uint32_t id)
+{
+	for (size_t i = 0; i < model->service_count; i++)
+		if (model->services[i].id == id)
+			return model->services[i].stated;
+	return (struct sl_service){ .id = UINT32_MAX };
 }
 
 static int services_init(struct model *model, const struct config *config, struct fresh *fresh)
@@ -248,6 +266,7 @@ static int services_init(struct model *model, const struct config *config, struc
 			return err;
 		fresh->services[i].conf = &config->services[i];
 		fresh->services[i].id = id->id;
+		fresh->services[i].stated = stated_service(model, id->id);
 		fresh->service_stays[id->id] = true;
 	}
 	return 0;
@@ -285,6 +304,7 @@ static int fresh_make(struct model *model, const struct config *config, uint64_t
 int model_configure(struct model *model, const struct config *config, uint64_t now_s)
 {
 	struct fresh fresh = { .pools = NULL };
+	struct sl_settings settings;
 	int err = fresh_make(model, config, now_s, &fresh);
 
 	if (err < 0) {
@@ -309,9 +329,12 @@ int model_configure(struct model *model, const struct config *config, uint64_t n
 	model->service_count = config->service_count;
 	model->index = fresh.index;
 	model->config = config;
-	model->settings.reply_rate = config->reply_rate;
-	model_idle_max(config, model->settings.idle_max_s);
-	model->settings_dirty = model->services_dirty = model->vips_dirty = true;
+	settings = model->settings;
+	settings.reply_rate = config->reply_rate;
+	model_idle_max(config, settings.idle_max_s);
+	model->settings_dirty |= memcmp(&settings, &model->settings, sizeof(settings)) != 0;
+	model->settings = settings;
+	model->services_dirty = model->vips_dirty = true;
 	return 0;
 }
 
@@ -321,6 +344,8 @@ int model_set_publisher(struct model *model, struct publisher *publisher, const 
 	model->limits = *limits;
 	model->settings_dirty = model->services_dirty = model->vips_dirty = model->neighbors_dirty = true;
 	model->stated_listener_count = model->stated_vip_count = 0;
+	for (size_t i = 0; i < model->service_count; i++)
+		model->services[i].stated.id = UINT32_MAX;
 	for (size_t i = 0; i < model->pool_count; i++) {
 		struct model_pool *pool = &model->pools[i];
 

@@ -125,7 +125,7 @@ struct model {
 	struct model_events events;
 	struct model_index *index;   /* backends by address; model_index.c */
 	bool settings_dirty, services_dirty, neighbors_dirty, vips_dirty;
-	bool neighbors_changed;      /* stated since the last commit */
+	bool neighbors_changed, removed_any; /* stated since the last commit */
 	bool pressure;               /* the memory of connections is full now: no row closes (selection.md 5) */
 	uint64_t pressure_ms;        /* CLOCK_BOOTTIME when it was last; 0: never */
 	struct sl_neighbor *neighbors; /* as last told, by id; entry 0 is "nowhere", one with id 0 is unused */

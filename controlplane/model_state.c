@@ -193,6 +193,8 @@ static int services_state(struct model *model)
 			.udp_flows = (uint8_t)conf->udp_flows,
 		};
 
+		if (memcmp(&fact, &service->stated, sizeof(fact)) == 0)
+			continue;
 		err = publisher_service(model->publisher, &fact, SL_OP_PUT);
 		if (err < 0)
 			return err;
@@ -202,18 +204,34 @@ static int services_state(struct model *model)
 	return changed;
 }
 
-/* Listeners by difference: what is gone is deleted, the rest is put (the publisher knows what is new). */
+static const struct sl_listener *stated_listener(const struct model *model, const struct sl_listener *wanted)
+{
+	if (model->stated_listener_count == 0) /* bsearch() takes no NULL */
+		return NULL;
+	return bsearch(wanted, model->stated_listeners, model->stated_listener_count, sizeof(*wanted), model_compare_listeners);
+}
+
+/* By difference: what is gone is deleted, what is new or leads elsewhere is put. Returns 1, 0 or -errno. */
 static int listeners_state(struct model *model)
 {
 	struct sl_listener *want;
 	const size_t count = model_listeners(model, &want);
-	int err = want ? 0 : -ENOMEM;
+	int err = want ? 0 : -ENOMEM, changed = 0;
 
-	for (size_t i = 0; err == 0 && i < model->stated_listener_count; i++)
-		if (!bsearch(&model->stated_listeners[i], want, count, sizeof(*want), model_compare_listeners))
-			err = publisher_listener(model->publisher, &model->stated_listeners[i], SL_OP_DEL);
-	for (size_t i = 0; err == 0 && i < count; i++)
+	for (size_t i = 0; err == 0 && i < model->stated_listener_count; i++) {
+		if (bsearch(&model->stated_listeners[i], want, count, sizeof(*want), model_compare_listeners))
+			continue;
+		err = publisher_listener(model->publisher, &model->stated_listeners[i], SL_OP_DEL);
+		changed = 1;
+	}
+	for (size_t i = 0; err == 0 && i < count; i++) {
+		const struct sl_listener *stated = stated_listener(model, &want[i]);
+
+		if (stated && memcmp(stated, &want[i], sizeof(want[i])) == 0)
+			continue;
 		err = publisher_listener(model->publisher, &want[i], SL_OP_PUT);
+		changed = 1;
+	}
 	if (err < 0) {
 		free(want);
 		return err;
@@ -221,25 +239,37 @@ static int listeners_state(struct model *model)
 	free(model->stated_listeners);
 	model->stated_listeners = want;
 	model->stated_listener_count = count;
-	return 1;
+	return changed;
+}
+
+static const struct sl_vip *find_vip(const struct sl_vip *vips, size_t count, const struct sl_addr *address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (sl_addr_equal(&vips[i].addr, address))
+			return &vips[i];
+	return NULL;
 }
 
 static int vips_state(struct model *model)
 {
 	struct sl_vip *want;
 	const size_t count = model_vips(model, &want);
-	int err = want ? 0 : -ENOMEM;
+	int err = want ? 0 : -ENOMEM, changed = 0;
 
 	for (size_t i = 0; err == 0 && i < model->stated_vip_count; i++) {
-		size_t k = 0;
-
-		while (k < count && !sl_addr_equal(&want[k].addr, &model->stated_vips[i].addr))
-			k++;
-		if (k == count)
-			err = publisher_vip(model->publisher, &model->stated_vips[i], SL_OP_DEL);
+		if (find_vip(want, count, &model->stated_vips[i].addr))
+			continue;
+		err = publisher_vip(model->publisher, &model->stated_vips[i], SL_OP_DEL);
+		changed = 1;
 	}
-	for (size_t i = 0; err == 0 && i < count; i++)
+	for (size_t i = 0; err == 0 && i < count; i++) {
+		const struct sl_vip *stated = find_vip(model->stated_vips, model->stated_vip_count, &want[i].addr);
+
+		if (stated && memcmp(stated, &want[i], sizeof(want[i])) == 0)
+			continue;
 		err = publisher_vip(model->publisher, &want[i], SL_OP_PUT);
+		changed = 1;
+	}
 	if (err < 0) {
 		free(want);
 		return err;
@@ -247,12 +277,12 @@ static int vips_state(struct model *model)
 	free(model->stated_vips);
 	model->stated_vips = want;
 	model->stated_vip_count = count;
-	return 1;
+	return changed;
 }
 
 static int shared_state(struct model *model)
 {
-	int err = 0, changed = model->neighbors_changed;
+	int err = 0, changed = model->neighbors_changed || model->removed_any;
 
 	if (model->settings_dirty) {
 		err = publisher_settings(model->publisher, &model->settings);
@@ -266,8 +296,18 @@ static int shared_state(struct model *model)
 	}
 	if (err < 0)
 		return err;
-	model->settings_dirty = model->neighbors_dirty = model->neighbors_changed = false;
+	model->settings_dirty = model->neighbors_dirty = false;
 	return changed;
+}
+
+/* Services, listeners and VIPs, in their order. Returns 1 when something was stated, 0, or -errno. */
+static int objects_state(struct model *model)
+{
+	const int services = services_state(model);
+	const int listeners = services < 0 ? services : listeners_state(model);
+	const int vips = listeners < 0 ? listeners : vips_state(model);
+
+	return vips < 0 ? vips : services | listeners | vips;
 }
 
 int64_t model_update(struct model *model)
@@ -288,18 +328,15 @@ int64_t model_update(struct model *model)
 		changed |= err;
 	}
 	if (model->services_dirty || model->vips_dirty) {
-		err = services_state(model);
-		if (err >= 0)
-			err = listeners_state(model);
-		if (err >= 0)
-			err = vips_state(model);
+		err = objects_state(model);
 		if (err < 0)
 			return err;
 		model->services_dirty = model->vips_dirty = false;
-		changed = 1;
+		changed |= err;
 	}
 	if (!changed)
 		return 0;
+	model->neighbors_changed = model->removed_any = false;
 	publisher_commit(model->publisher, ++model->generation);
 	return (int64_t)model->generation;
 }

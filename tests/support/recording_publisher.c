@@ -55,6 +55,7 @@ int publisher_service(struct publisher *p, const struct sl_service *service, enu
 int publisher_listener(struct publisher *p, const struct sl_listener *listener, enum sl_op op)
 {
 	(void)listener;
+	p->listener_facts += op == SL_OP_PUT;
 	p->listener_dels += op == SL_OP_DEL;
 	return 0;
 }
@@ -62,6 +63,7 @@ int publisher_listener(struct publisher *p, const struct sl_listener *listener, 
 int publisher_vip(struct publisher *p, const struct sl_vip *vip, enum sl_op op)
 {
 	(void)vip;
+	p->vip_facts += op == SL_OP_PUT;
 	p->vip_dels += op == SL_OP_DEL;
 	return 0;
 }

@@ -11,7 +11,7 @@
 struct publisher {
 	struct sl_settings settings;
 	struct sl_backend backend[16];
-	size_t backend_facts, table_facts, service_facts, listener_dels, backend_dels, vip_dels, pool_dels;
+	size_t backend_facts, table_facts, service_facts, listener_facts, vip_facts, listener_dels, backend_dels, vip_dels, pool_dels;
 	struct table *table;
 	uint64_t committed;
 	uint32_t pool_deleted; /* the last one's id */

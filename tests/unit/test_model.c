@@ -103,6 +103,146 @@ static void the_same_configuration_again_moves_nothing_and_keeps_health(void **s
 		assert_int_equal(f->model->pools[0].backends[b].rows, model_fixture_rows(f, f->model->pools[0].backends[b].slot));
 }
 
+static void a_reload_that_changes_nothing_publishes_nothing(void **state)
+{
+	struct model_fixture *f = *state;
+	size_t services;
+
+	model_fixture_all_up(f);
+	services = f->publisher.service_facts;
+	for (int i = 1; i >= 0; i--) {
+		assert_int_equal(model_configure(f->model, &f->config[i], 300), 0);
+		model_set_keys(f->model, &(struct sl_key){ 0, 0 }, &(struct sl_key){ 0, 0 });
+		assert_int_equal(model_update(f->model), 0);
+	}
+	assert_int_equal(f->publisher.service_facts, services);
+}
+
+static void a_reload_publishes_what_changed_and_no_more(void **state)
+{
+	struct model_fixture *f = *state;
+	size_t services, listeners, vips, backends, tables;
+
+	model_fixture_all_up(f);
+	services = f->publisher.service_facts, listeners = f->publisher.listener_facts, vips = f->publisher.vip_facts;
+	backends = f->publisher.backend_facts, tables = f->publisher.table_facts;
+	add_service(f, 1);
+	f->vip[1].no_service = SL_OTHERWISE_REJECT;
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(f->publisher.service_facts, services + 1);
+	assert_int_equal(f->publisher.listener_facts, listeners + 1);
+	assert_int_equal(f->publisher.vip_facts, vips + 1);
+	assert_int_equal(f->publisher.backend_facts, backends + BACKENDS); /* those of the new pool */
+	assert_int_equal(f->publisher.table_facts, tables + 1);
+	f->config[0].reply_rate = 7;
+	assert_int_equal(model_configure(f->model, &f->config[0], 400), 0);
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(f->publisher.service_facts, services + 2); /* it is gone again */
+	assert_int_equal(f->publisher.listener_facts, listeners + 1);
+	assert_int_equal(f->publisher.listener_dels, 1);
+}
+
+static void a_service_that_leads_to_another_pool_is_stated_again_and_so_are_its_listeners(void **state)
+{
+	struct model_fixture *f = *state;
+	size_t services, listeners;
+
+	add_service(f, 1);
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	model_fixture_all_up(f);
+	services = f->publisher.service_facts, listeners = f->publisher.listener_facts;
+	f->two_services[1].pool = 0;
+	f->other_listener.port = 8443;
+	assert_int_equal(model_configure(f->model, &f->config[1], 400), 0);
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(f->publisher.service_facts, services + 1);
+	assert_int_equal(f->publisher.listener_facts, listeners + 1);
+	assert_int_equal(f->publisher.listener_dels, 1);
+}
+
+static void a_check_that_changed_keeps_what_is_known_of_the_same_address(void **state)
+{
+	struct model_fixture *f = *state;
+
+	model_fixture_all_up(f);
+	model_fixture_probe(f, 1, BACKEND_DOWN);
+	model_update(f->model);
+	f->pool[1].check_port = 8080;
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	assert_int_equal(model_update(f->model), 0);
+	assert_int_equal(f->model->pools[0].backends[0].health, BACKEND_UP);
+	assert_int_equal(f->model->pools[0].backends[1].health, BACKEND_DOWN);
+	f->backends[0][2].address = model_fixture_address(99); /* another machine: nothing is known of it */
+	assert_int_equal(model_configure(f->model, &f->config[0], 400), 0);
+	assert_int_equal(f->model->pools[0].backends[2].health, BACKEND_UNKNOWN);
+}
+
+static void retire_leaves_the_table_so_that_the_removal_moves_nothing(void **state)
+{
+	struct model_fixture *f = *state;
+	struct table *retired;
+
+	model_fixture_all_up(f);
+	assert_int_equal(model_set_override(f->model, NULL, "web4", &(struct model_override){ .admin = BACKEND_RETIRE }), 0);
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(model_fixture_rows(f, BACKENDS - 1), 0);
+	assert_int_equal(f->publisher.backend[BACKENDS - 1].state, SL_BACKEND_DRAINING);
+	assert_string_equal(model_backend_word(f->model, &f->model->pools[0], &f->model->pools[0].backends[3]), "retired");
+	retired = table_get(f->publisher.table);
+	model_fixture_config(f, 1, BACKENDS - 1);
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	assert_true(model_update(f->model) > 0);
+	assert_memory_equal(f->publisher.table->row, retired->row, ROWS * 2);
+	table_put(retired);
+}
+
+static void off_takes_no_packet_and_moves_its_own_rows_only(void **state)
+{
+	struct model_fixture *f = *state;
+	struct table *before;
+
+	model_fixture_all_up(f);
+	before = table_get(f->publisher.table);
+	assert_int_equal(model_set_override(f->model, NULL, "web4", &(struct model_override){ .admin = BACKEND_OFF }), 0);
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(f->publisher.backend[BACKENDS - 1].state, SL_BACKEND_GONE);
+	for (uint32_t r = 0; r < ROWS; r++)
+		assert_true(f->publisher.table->row[r] == before->row[r] || before->row[r] == BACKENDS - 1);
+	assert_string_equal(model_backend_word(f->model, &f->model->pools[0], &f->model->pools[0].backends[3]), "off");
+	table_put(before);
+}
+
+static void with_the_last_backend_retired_the_pool_is_empty(void **state)
+{
+	struct model_fixture *f = *state;
+	static const char *const names[] = { "web1", "web2", "web3", "web4" };
+
+	model_fixture_all_up(f);
+	for (size_t i = 0; i < BACKENDS; i++)
+		model_set_override(f->model, NULL, names[i], &(struct model_override){ .admin = BACKEND_RETIRE });
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(model_fixture_rows(f, SL_SLOT_NONE), ROWS);
+	assert_int_equal(f->empty, 1);
+}
+
+static void a_drain_is_quiet_after_the_longest_idle_time_of_what_the_pool_carries(void **state)
+{
+	struct model_fixture *f = *state;
+	const struct model_pool *pool = &f->model->pools[0];
+
+	f->pool[0].idle_tcp_s = 3600, f->pool[0].idle_quic_s = 600, f->pool[0].idle_udp_s = 150;
+	assert_int_equal(model_drain_quiet_ms(f->model, pool), 3600000);
+	f->listener[0].proto = IPPROTO_UDP;
+	assert_int_equal(model_drain_quiet_ms(f->model, pool), 150000);
+	f->service[0].udp_flows = SL_UDP_FLOWS_QUIC;
+	assert_int_equal(model_drain_quiet_ms(f->model, pool), 600000);
+	f->service[0].udp_flows = SL_UDP_FLOWS_NONE;
+	assert_int_equal(model_drain_quiet_ms(f->model, pool), 1000);
+	f->pool[0].drain_quiet_ms = 5000;
+	assert_int_equal(model_drain_quiet_ms(f->model, pool), 5000);
+}
+
 static void a_new_pool_keeps_a_new_vip_waiting_but_takes_none_away(void **state)
 {
 	struct model_fixture *f = *state;
@@ -314,6 +454,22 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_override_survives_a_reload, model_fixture_setup, model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(an_empty_pool_is_told_once_and_so_is_its_return, model_fixture_setup, model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_configured_outer_source_is_for_backends_of_its_family, model_fixture_setup,
+						model_fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_reload_that_changes_nothing_publishes_nothing, model_fixture_setup,
+						model_fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_reload_publishes_what_changed_and_no_more, model_fixture_setup,
+						model_fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_service_that_leads_to_another_pool_is_stated_again_and_so_are_its_listeners, model_fixture_setup,
+						model_fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_check_that_changed_keeps_what_is_known_of_the_same_address, model_fixture_setup,
+						model_fixture_teardown),
+		cmocka_unit_test_setup_teardown(retire_leaves_the_table_so_that_the_removal_moves_nothing, model_fixture_setup,
+						model_fixture_teardown),
+		cmocka_unit_test_setup_teardown(off_takes_no_packet_and_moves_its_own_rows_only, model_fixture_setup,
+						model_fixture_teardown),
+		cmocka_unit_test_setup_teardown(with_the_last_backend_retired_the_pool_is_empty, model_fixture_setup,
+						model_fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_drain_is_quiet_after_the_longest_idle_time_of_what_the_pool_carries, model_fixture_setup,
 						model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_new_file_is_told_everything, model_fixture_setup, model_fixture_teardown),
 	};
