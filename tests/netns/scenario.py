@@ -6,6 +6,7 @@ Registered with @scenario and the choices it can run with; `run` beside this fil
 
 import itertools
 import os
+import random
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "lab"))
@@ -53,8 +54,9 @@ def scenario(timeout=120, long=False, **choices):
 class Test:
     """Handed to a scenario: its variant as attributes, the lab, and check()."""
 
-    def __init__(self, build, variant):
+    def __init__(self, build, variant, seed=""):
         self.build = build
+        self.random = random.Random(seed)     # what a scenario draws itself, the same in a run with the same seed
         self.variant = variant
         self.family = variant.get("family", 4)
         self.mode = variant.get("mode", "l2")

@@ -58,8 +58,9 @@ class Balancer:
         ]
         if not check:
             lines = [line for line in lines if line is not None and not line.startswith(("checks:", "  web:"))]
-        with open(self.config_path, "w", encoding="utf-8") as out:
+        with open(self.config_path + ".new", "w", encoding="utf-8") as out:
             out.write("\n".join(line for line in lines if line is not None) + "\n" + extra)
+        os.rename(self.config_path + ".new", self.config_path)    # sluiced may be starting: it reads all or nothing
 
     def key_file(self):
         """A fixed key: shares can be predicted, and are the same in every run."""
@@ -151,7 +152,9 @@ class Balancer:
         self.wait_applied()
 
     def wait_state(self, host, state, timeout=15):
-        wait_for(lambda: self.backend_states().get(host) == state, timeout, f"{host} becomes {state}", 0.1)
+        """`down` is also what still lingers: nothing new goes there either way."""
+        wanted = ("down", "lingering") if state == "down" else (state,)
+        wait_for(lambda: self.backend_states().get(host) in wanted, timeout, f"{host} becomes {state}", 0.1)
 
 
 def check_text(kind):
