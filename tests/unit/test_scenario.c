@@ -264,7 +264,7 @@ static void the_manuals_example_is_a_scenario(void **state)
 	struct scenario *s = load_good(text);
 
 	(void)state;
-	assert_int_equal(s->event_count, 9);
+	assert_int_equal(s->event_count, 10);
 	scenario_free(s);
 	free(text);
 }

@@ -275,6 +275,13 @@ static int event_reload(struct balancer *b, const struct scenario_event *event)
 	return err < 0 ? err : network_tell(b->network, b->model);
 }
 
+/* From now on this is the fleet's key, whatever the configuration says. */
+static int event_key(struct balancer *b, const struct scenario_event *event)
+{
+	b->options.key_file = event->file;
+	return load_key(b, b->config);
+}
+
 static int event_override(struct balancer *b, const struct scenario_event *event, enum backend_admin admin)
 {
 	const struct model_override override = {.admin = admin, .who = "scenario"};
@@ -299,6 +306,7 @@ int balancer_event(struct balancer *b, const struct scenario_event *event)
 	case SCENARIO_READY: return event_override(b, event, BACKEND_READY);
 	case SCENARIO_WEIGHT: return event_weight(b, event);
 	case SCENARIO_RELOAD: return event_reload(b, event);
+	case SCENARIO_KEY: return event_key(b, event);
 	case SCENARIO_NEIGHBOR:
 		err = network_change_neighbor(b->network, &event->neighbor, b->options.errors);
 		break;
@@ -384,10 +392,24 @@ static void name_them(const struct balancer *b, struct balancer_result *result)
 		if (pool->id != pkt->pool->id)
 			continue;
 		result->pool = pool->conf->name;
-		for (size_t k = 0; pkt->backend != NULL && k < pool->backend_count; k++)
-			if (pool->backends[k].slot == pkt->backend->slot)
+		for (size_t k = 0; k < pool->backend_count; k++) {
+			if (pkt->backend != NULL && pool->backends[k].slot == pkt->backend->slot)
 				result->backend = pool->backends[k].conf->name;
+			if (result->open && pool->backends[k].slot == pkt->base)
+				result->base = pool->backends[k].conf->name;
+		}
 	}
+}
+
+/* Under pressure no row closes; when it begins or ends the model has to be asked. */
+static void take_pressure(struct balancer *b, uint64_t now_ms)
+{
+	const bool before = b->model->pressure, now = forwarder_pressure(b->forwarder);
+
+	if (before != now)
+		b->due_ms = now_ms;
+	if (before || now)
+		model_set_pressure(b->model, now, now_ms);
 }
 
 void balancer_packet(struct balancer *b, const uint8_t *frame, uint32_t captured, uint32_t frame_len,
@@ -397,6 +419,9 @@ void balancer_packet(struct balancer *b, const uint8_t *frame, uint32_t captured
 	struct balancer_result result = {.in = network_port_name(b->network, port)};
 
 	result.verdict = forwarder_run(b->forwarder, frame, captured, frame_len, port, now_ns, &result.pkt);
+	result.open = (result.pkt->flags & SL_PKT_OPEN) != 0;
+	result.flow_counts = forwarder_flow_counts(b->forwarder);
+	take_pressure(b, now_ns / 1000000);
 	result.generation = snapshot_generation(b->snapshot);
 	if (forwarder_leaves(result.verdict))
 		result.out = network_port_name(b->network, result.pkt->out_port);

@@ -6,6 +6,7 @@
 #ifndef TOOLS_SIM_BALANCER_H
 #define TOOLS_SIM_BALANCER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -26,6 +27,9 @@ struct balancer_result {
 	enum sl_verdict verdict;
 	const struct sl_packet *pkt;
 	const char *service, *pool, *backend; /* NULL: none was chosen */
+	const char *base;                     /* the open row's; NULL: the row is not open, or nobody */
+	bool open;                            /* the row led elsewhere lately */
+	uint32_t flow_counts;                 /* flow counters that it moved: bits 1 << enum sl_flow_counter */
 	const char *in, *out;                 /* ports; out NULL: it does not leave */
 	uint64_t generation;                  /* of the state it was forwarded by */
 };

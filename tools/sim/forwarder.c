@@ -19,6 +19,7 @@ enum {
 
 struct forwarder {
 	struct sl_env env;
+	struct sl_worker_stats stats; /* flow counters: of the last packet only */
 	struct fragment_tables fragments;
 	struct sl_packet pkt;
 	struct sl_plan plan;
@@ -61,6 +62,7 @@ int forwarder_create(const struct sl_port *ports, size_t port_count, struct forw
 	forwarder->fragments.count = 1;
 	forwarder->env.fragments = &forwarder->fragments;
 	forwarder->env.snapshot = &snapshot_empty;
+	forwarder->env.stats = &forwarder->stats;
 	forwarder->env.ports = ports;
 	forwarder->env.port_count = (uint32_t)port_count;
 	*ret_forwarder = forwarder;
@@ -109,10 +111,25 @@ enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame,
 	memcpy(pkt->data, frame, captured);
 	forwarder->env.now_ns = now_ns;
 	forwarder_tick(forwarder, now_ns);
+	memset(forwarder->stats.flow, 0, sizeof(forwarder->stats.flow));
 	verdict = sl_forward(&forwarder->env, pkt);
 	sl_env_count(&forwarder->env, pkt, verdict);
 	*ret_pkt = pkt;
 	return verdict;
+}
+
+uint32_t forwarder_flow_counts(const struct forwarder *forwarder)
+{
+	uint32_t bits = 0;
+
+	for (int i = 0; i < SL_FLOW_COUNT_COUNT; i++)
+		bits |= (forwarder->stats.flow[i] > 0 ? 1u : 0u) << i;
+	return bits;
+}
+
+bool forwarder_pressure(const struct forwarder *forwarder)
+{
+	return flow_table_pressure(forwarder->env.flows);
 }
 
 int forwarder_leaves(enum sl_verdict verdict)

@@ -6,6 +6,7 @@
 #ifndef TOOLS_SIM_FORWARDER_H
 #define TOOLS_SIM_FORWARDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,10 @@ void forwarder_use(struct forwarder *forwarder, const struct snapshot *snapshot)
 enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame, uint32_t captured,
 			      uint32_t frame_len, uint16_t port, uint64_t now_ns,
 			      const struct sl_packet **ret_pkt);
+/* The flow counters that the last packet moved, as bits 1 << enum sl_flow_counter. */
+uint32_t forwarder_flow_counts(const struct forwarder *forwarder);
+/* The memory of connections is full (selection.md 5). */
+bool forwarder_pressure(const struct forwarder *forwarder);
 /* True when the packet leaves by pkt->out_port. */
 int forwarder_leaves(enum sl_verdict verdict);
 

@@ -24,6 +24,7 @@ const char *scenario_event_word(enum scenario_event_kind kind)
 	case SCENARIO_READY: return "ready";
 	case SCENARIO_WEIGHT: return "weight";
 	case SCENARIO_RELOAD: return "reload";
+	case SCENARIO_KEY: return "key";
 	case SCENARIO_NEIGHBOR: return "neighbor";
 	case SCENARIO_PORT: return "port";
 	case SCENARIO_EVENT_KIND_COUNT: break;

@@ -54,6 +54,7 @@ enum scenario_event_kind {
 	SCENARIO_READY,
 	SCENARIO_WEIGHT,
 	SCENARIO_RELOAD,
+	SCENARIO_KEY,
 	SCENARIO_NEIGHBOR,
 	SCENARIO_PORT,
 	SCENARIO_EVENT_KIND_COUNT
@@ -68,7 +69,7 @@ struct scenario_event {
 	char pool[SL_NAME_MAX]; /* backend events; empty: the only pool that has it */
 	char backend[SL_NAME_MAX];
 	uint32_t weight;
-	char *file; /* SCENARIO_RELOAD */
+	char *file; /* SCENARIO_RELOAD, SCENARIO_KEY */
 	struct scenario_neighbor neighbor;
 	struct scenario_port port;
 };

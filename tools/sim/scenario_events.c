@@ -133,22 +133,35 @@ static void event_weight(struct scenario_reader *reader, const struct config_nod
 	}
 }
 
-static void event_reload(struct scenario_reader *reader, const struct config_node *node,
-			 const struct config_path *path, void *into)
+/* An event that names a file, relative to the scenario. */
+static void event_file(struct scenario_reader *reader, const struct config_node *node,
+		       const struct config_path *path, struct event_item *item, enum scenario_event_kind kind)
 {
-	struct event_item *item = into;
+	static const char *const needed[] = {[SCENARIO_RELOAD] = "a configuration file", [SCENARIO_KEY] = "a key file"};
 	struct scenario_event *event;
 	const char *text;
 	size_t size;
 
 	item->whats++;
-	if (!scenario_text(reader, node, path, "a configuration file", &text))
+	if (!scenario_text(reader, node, path, needed[kind], &text))
 		return;
-	event = event_add(item->scenario, SCENARIO_RELOAD, node->mark);
+	event = event_add(item->scenario, kind, node->mark);
 	size = strlen(reader->directory) + strlen(text) + 1;
 	event->file = scenario_alloc(reader, size, 1);
 	if (event->file != NULL)
 		snprintf(event->file, size, "%s%s", text[0] == '/' ? "" : reader->directory, text);
+}
+
+static void event_reload(struct scenario_reader *reader, const struct config_node *node,
+			 const struct config_path *path, void *into)
+{
+	event_file(reader, node, path, into, SCENARIO_RELOAD);
+}
+
+static void event_key(struct scenario_reader *reader, const struct config_node *node,
+		      const struct config_path *path, void *into)
+{
+	event_file(reader, node, path, into, SCENARIO_KEY);
 }
 
 static void event_neighbor(struct scenario_reader *reader, const struct config_node *node,
@@ -179,8 +192,9 @@ static void read_event(struct scenario_reader *reader, const struct config_node 
 		{"unknown", event_unknown}, {"drain", event_drain},
 		{"retire", event_retire},   {"off", event_off},
 		{"ready", event_ready},     {"weight", event_weight},
-		{"reload", event_reload},   {"neighbor", event_neighbor},
-		{"port", event_port},       {NULL, NULL},
+		{"reload", event_reload},   {"key", event_key},
+		{"neighbor", event_neighbor}, {"port", event_port},
+		{NULL, NULL},
 	};
 	struct scenario *scenario = into;
 	struct event_item item = {.scenario = scenario, .first = scenario->event_count};
@@ -193,7 +207,7 @@ static void read_event(struct scenario_reader *reader, const struct config_node 
 	if (item.whats == 0)
 		config_errors_add(reader->errors, node->mark, path,
 				  "what happens; allowed: up, down, unknown, drain, retire, off, ready, "
-				  "weight, reload, neighbor, port");
+				  "weight, reload, key, neighbor, port");
 	for (size_t i = item.first; i < scenario->event_count; i++) {
 		scenario->events[i].timed = item.when.timed;
 		scenario->events[i].after = item.when.after;

@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 
+#include "sluice/flow_counter.h"
+
 static void put_text(FILE *out, const char *key, const char *text)
 {
 	fprintf(out, ",\"%s\":", key);
@@ -23,6 +25,21 @@ static void put_text(FILE *out, const char *key, const char *text)
 			putc(*text, out);
 	}
 	putc('"', out);
+}
+
+/* What the memory of connections did, as an array of counter names. */
+static void put_flow_counts(FILE *out, uint32_t bits)
+{
+	const char *comma = "";
+
+	fputs(",\"flow\":[", out);
+	for (int i = 0; i < SL_FLOW_COUNT_COUNT; i++) {
+		if ((bits >> i & 1) == 0)
+			continue;
+		fprintf(out, "%s\"%s\"", comma, sl_flow_counter_name(i));
+		comma = ",";
+	}
+	putc(']', out);
 }
 
 void verdict_line_write(FILE *out, uint64_t number, const struct capture_packet *packet,
@@ -48,6 +65,13 @@ void verdict_line_write(FILE *out, uint64_t number, const struct capture_packet 
 		fprintf(out, ",\"out_length\":%" PRIu32, (uint32_t)pkt->frame_len);
 	else
 		fputs(",\"out_length\":null", out);
-	fprintf(out, ",\"snapped\":%s,\"generation\":%" PRIu64 "}\n",
-		packet->captured < packet->length ? "true" : "false", result->generation);
+	fprintf(out, ",\"snapped\":%s,\"generation\":%" PRIu64, packet->captured < packet->length ? "true" : "false",
+		result->generation);
+	if (pkt->pool != NULL)
+		fprintf(out, ",\"open\":%s", result->open ? "true" : "false");
+	else
+		fputs(",\"open\":null", out);
+	put_text(out, "base", result->base);
+	put_flow_counts(out, result->flow_counts);
+	fputs("}\n", out);
 }

@@ -224,21 +224,23 @@ class Packets(Case):
 
 class Changes(Case):
     def run_scenario(self, text, count=900):
-        self.capture([frame(i % 300) for i in range(count)])
+        """Three hundred new connections, then as many others, and once more: what the tables of the time say."""
+        self.capture([frame(i) for i in range(count)])
         verdicts, _ = self.sim(scenario=text)
         return [[v["backend"] for v in verdicts[at:at + 300]] for at in range(0, count, 300)]
 
     def test_a_failure_moves_the_dead_ones_rows_only_and_recovery_gives_them_back(self):
         before, during, after = self.run_scenario("events:\n  - {after: 300, down: web1}\n  - {after: 600, up: web1}")
-        self.assertEqual(before, after)
-        self.assertEqual(during, [table().backend(web_row(i), down={"web1"}) for i in range(300)])
-        self.assertTrue(all(a == b for a, b in zip(before, during) if a != "web1"))
+        usual = [table().backend(web_row(i)) for i in range(900)]
+        self.assertEqual(before + after, usual[:300] + usual[600:])
+        self.assertEqual(during, [table().backend(web_row(i), down={"web1"}) for i in range(300, 600)])
+        self.assertTrue(all(a == b for a, b in zip(usual[300:600], during) if a != "web1"))
         self.assertNotIn("web1", during)
 
     def test_drain_and_ready(self):
         before, during, after = self.run_scenario("events:\n  - {after: 300, drain: web/web2}\n"
                                                   "  - {after: 600, ready: web2}")
-        self.assertEqual(before, after)
+        self.assertEqual(before + after, [table().backend(web_row(i)) for i in [*range(300), *range(600, 900)]])
         self.assertNotIn("web2", during)
 
     def test_events_by_time_fall_between_the_packets_they_belong_to(self):
@@ -256,14 +258,14 @@ class Changes(Case):
         self.write("larger.yaml", larger)
         first, second, third = self.run_scenario("events:\n  - {after: 300, weight: {web1: 3, web2: 0}}\n"
                                                  "  - {after: 600, reload: smaller.yaml}")
-        self.assertEqual(second, [table({"web1": 3, "web3": 2}).backend(web_row(i)) for i in range(300)])
-        self.assertEqual(third, [table({"web1": 1, "web3": 2}).backend(web_row(i)) for i in range(300)])
+        self.assertEqual(second, [table({"web1": 3, "web3": 2}).backend(web_row(i)) for i in range(300, 600)])
+        self.assertEqual(third, [table({"web1": 1, "web3": 2}).backend(web_row(i)) for i in range(600, 900)])
         first, second, third = self.run_scenario("backends: {web1: down}\nevents:\n  - {after: 300, reload: larger.yaml}\n"
                                                  "  - {after: 600, reload: c.yaml}")
         grown = table({**WEIGHTS, "web4": 1})
         self.assertNotIn("web1", first + second + third)  # what the scenario said of it outlives a reload
-        self.assertEqual(second, [grown.backend(web_row(i), down={"web1"}) for i in range(300)])
-        self.assertEqual(first, third)
+        self.assertEqual(second, [grown.backend(web_row(i), down={"web1"}) for i in range(300, 600)])
+        self.assertEqual(first + third, [table().backend(web_row(i), down={"web1"}) for i in [*range(300), *range(600, 900)]])
 
     def test_all_down_is_answered_as_the_pool_says(self):
         self.capture([syn(0), syn(1)])
@@ -310,6 +312,40 @@ events:
         self.capture([packet, packet])
         verdicts, _ = self.sim(scenario="events: [{after: 1, port: {name: up0, mtu: 1000}}]")
         self.assertEqual([v["verdict"] for v in verdicts], ["forward", "drop_too_big"])
+
+
+class Remembered(Case):
+    def said_of(self, packets, scenario=None, config="c.yaml"):
+        """Of each packet: backend, whether a remembered connection answered, open, base, flow."""
+        self.capture(packets)
+        verdicts, _ = self.sim(scenario=scenario, config=config)
+        return [(v["backend"], v["tracked"], v["open"], v["base"], v["flow"]) for v in verdicts]
+
+    def test_a_service_that_always_tracks_remembers_from_the_first_packet_on(self):
+        self.write("always.yaml", CONFIG.replace("mode: l2}", "mode: l2, tracking: always}"))
+        start, ack = syn(0), syn(0)
+        ack[TCP].flags = "A"
+        first, again, more = self.said_of([start, start, ack], config="always.yaml")
+        backend = table().backend(web_row(0))
+        self.assertEqual(first, (backend, False, False, None, ["stored_start"]))
+        self.assertEqual(again, (backend, True, False, None, ["kept_start"]))
+        self.assertEqual(more, (backend, True, False, None, ["found"]))
+
+    def test_a_row_that_never_changed_asks_no_memory(self):
+        self.assertEqual(self.said_of([syn(0)]), [(table().backend(web_row(0)), False, False, None, [])])
+        self.assertEqual(self.said_of([syn(0, dst="192.0.2.99")]), [(None, False, None, None, [])])
+
+    def test_another_key_by_an_event(self):
+        key = self.write("next.key", "00112233445566778899aabbccddeeff\n")
+        os.chmod(key, 0o600)
+        self.capture([frame(i) for i in range(600)])
+        verdicts, _ = self.sim(scenario="events: [{after: 300, key: next.key}, {after: 400, reload: c.yaml}]")
+        other = table(key=struct.unpack("<QQ", bytes.fromhex("00112233445566778899aabbccddeeff")))
+        self.assertEqual([v["backend"] for v in verdicts[:300]], [table().backend(web_row(i)) for i in range(300)])
+        self.assertEqual([v["backend"] for v in verdicts[300:]], [other.backend(v["row"]) for v in verdicts[300:]])
+        self.assertNotEqual([v["row"] for v in verdicts[300:]], [web_row(i) for i in range(300, 600)])
+        self.sim(scenario="events: [{after: 300, key: nowhere.key}]", status=1)
+        self.assertIn("nowhere.key", self.said)
 
 
 class Failures(Case):
