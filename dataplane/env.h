@@ -28,7 +28,8 @@ struct sl_env {
 	uint64_t flow_id;                /* flow_id() of the snapshot */
 	bool shared_pressure;            /* the shared table is too full */
 	const struct fragment_tables *fragments; /* NULL: no datagram is remembered, only whole packets are forwarded */
-	uint64_t fragments_learnt;       /* bit tag % 64 of what was put since the owner cleared it */
+	bool splits;                     /* the owner sends plans with a `piece` as several frames */
+	uint64_t fragments_learnt;       /* bit tag % 64 of what was put or found since the owner cleared it */
 	struct sl_worker_stats *stats;   /* NULL: not counted; the same for the next two */
 	struct sl_counter *services;     /* by sl_service.id */
 	struct sl_counter *backends;     /* by sl_backend.stats */
@@ -168,10 +169,13 @@ SL_INLINE int sl_env_lens(struct sl_env *env, const struct sl_pool *pool, __u8 k
 SL_INLINE struct sl_datagram *sl_env_datagram_get(struct sl_env *env, const struct sl_packet *pkt, __u64 tag)
 {
 	const struct sl_key *flow_key = &env->snapshot->settings.flow_key;
+	struct sl_datagram *found = NULL;
 
-	return env->fragments != NULL
-		       ? fragment_tables_find(env->fragments, fragment_source(flow_key, pkt), tag, env->now_ns)
-		       : NULL;
+	if (env->fragments != NULL)
+		found = fragment_tables_find(env->fragments, fragment_source(flow_key, pkt), tag, env->now_ns);
+	if (found != NULL)
+		env->fragments_learnt |= 1ull << tag % 64;
+	return found;
 }
 
 SL_INLINE void sl_env_datagram_put(struct sl_env *env, const struct sl_packet *pkt, __u64 tag, enum sl_verdict verdict)
@@ -185,6 +189,11 @@ SL_INLINE void sl_env_datagram_put(struct sl_env *env, const struct sl_packet *p
 	fragment_table_put(env->fragments->table[env->fragments->own], fragment_source(flow_key, pkt), tag, env->now_ns,
 			   &datagram);
 	env->fragments_learnt |= 1ull << tag % 64;
+}
+
+SL_INLINE int sl_env_splits(struct sl_env *env)
+{
+	return env->splits;
 }
 
 SL_INLINE __u64 sl_env_now(struct sl_env *env)

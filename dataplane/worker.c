@@ -14,42 +14,18 @@
 #include <time.h>
 
 #include "dataplane/env.h"
+#include "dataplane/worker_burst.h"
 
 _Static_assert((int)SL_BURST_MAX <= 32, "worker_decide has a bit a packet");
 
 enum {
 	WORKER_PREFETCH_AHEAD = 4,
-	WORKER_SEND_RETRIES = 4,     /* a full ring drains meanwhile or the frames are dropped and counted */
 	WORKER_SLEEP_MIN_NS = 25000,
 	WORKER_SLEEP_MAX_NS = 200000,
 	WORKER_IDLE_MS = 1,          /* polls without a packet for so long: sleep */
 };
 
 enum worker_state { WORKER_STATE_ABSENT = 0, WORKER_STATE_POLLING = 1, WORKER_STATE_SLEEPING = 2 };
-
-struct worker_packet {
-	struct sl_packet pkt;
-	struct sl_plan plan;
-	struct rte_mbuf *mbuf;
-	uint32_t received_len;
-};
-
-/* Packets of one burst that leave by one port. */
-struct worker_send {
-	uint16_t count;
-	uint16_t packet[SL_BURST_MAX]; /* indexes in the burst */
-	struct rte_mbuf *mbuf[SL_BURST_MAX];
-};
-
-/* The worker's working memory: on its stack, so in no other core's cache. */
-struct worker_burst {
-	struct worker_packet packet[SL_BURST_MAX];
-	enum sl_verdict verdict[SL_BURST_MAX];
-	uint16_t count;
-	struct worker_send send[SL_PORTS_MAX];
-	struct rte_mbuf *freed[SL_BURST_MAX]; /* what does not leave; every packet ends there or at a port */
-	uint16_t freed_count;
-};
 
 /* The seam's buffer function (env.h of the core): grows into the mbuf's headroom, cuts at its end. */
 SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
@@ -79,12 +55,32 @@ undo:
 
 #include "sluice/core/forward.h"
 
-/* Takes the received frames in: where they are, and what the NIC already found out. */
-static inline void worker_take(struct worker_burst *burst, struct rte_mbuf **mbufs, uint16_t count, uint16_t port)
+/* A frame becomes packet `i`: where it is, and what the NIC already found out. */
+static inline void worker_fill(struct worker_burst *burst, uint16_t i, struct rte_mbuf *mbuf, uint16_t port,
+			       uint64_t since_ns)
+{
+	struct worker_packet *packet = &burst->packet[i];
+
+	packet->mbuf = mbuf;
+	packet->since_ns = since_ns;
+	packet->received_len = rte_pktmbuf_pkt_len(mbuf);
+	packet->pkt.data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	packet->pkt.end = packet->pkt.data + rte_pktmbuf_data_len(mbuf);
+	packet->pkt.frame_len = packet->received_len;
+	packet->pkt.port = port;
+	packet->pkt.flags = (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD
+				    ? SL_PKT_IP_CSUM_OK
+				    : 0;
+	/* What was received asks for nothing when it is sent; where its bytes lie is not ours to forget. */
+	mbuf->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;
+}
+
+/* Takes the received frames in. */
+static inline void worker_take(const struct sl_env *env, struct worker_burst *burst, struct rte_mbuf **mbufs,
+			       uint16_t count, uint16_t port)
 {
 	burst->count = count;
 	for (uint16_t i = 0; i < count; i++) {
-		struct worker_packet *packet = &burst->packet[i];
 		struct rte_mbuf *mbuf = mbufs[i];
 
 		if (i + WORKER_PREFETCH_AHEAD < count)
@@ -94,17 +90,7 @@ static inline void worker_take(struct worker_burst *burst, struct rte_mbuf **mbu
 		 * leave into another network. */
 		if (unlikely(mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && rte_vlan_insert(&mbuf) != 0)
 			burst->verdict[i] = SL_VERDICT_DROP_NO_ROOM;
-		packet->mbuf = mbuf;
-		packet->received_len = rte_pktmbuf_pkt_len(mbuf);
-		packet->pkt.data = rte_pktmbuf_mtod(mbuf, uint8_t *);
-		packet->pkt.end = packet->pkt.data + rte_pktmbuf_data_len(mbuf);
-		packet->pkt.frame_len = packet->received_len;
-		packet->pkt.port = port;
-		packet->pkt.flags = (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD
-					    ? SL_PKT_IP_CSUM_OK
-					    : 0;
-		/* What was received asks for nothing when it is sent; where its bytes lie is not ours to forget. */
-		mbuf->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;
+		worker_fill(burst, i, mbuf, port, env->now_ns);
 	}
 }
 
@@ -157,20 +143,31 @@ static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
 }
 
 /* Carries the plans out and sorts the frames by the port they leave by; the others are to be freed. */
-static inline void worker_write(struct sl_env *env, const struct port_set *ports, struct worker_burst *burst)
+static inline void worker_write(struct worker *worker, struct sl_env *env, struct worker_burst *burst)
 {
+	const struct port_set *ports = worker->shared->ports;
+
 	for (uint16_t i = 0; i < burst->count; i++) {
 		struct worker_packet *packet = &burst->packet[i];
 		struct sl_packet *pkt = &packet->pkt;
 		struct worker_send *send;
 
 		if (sl_likely(sl_forward_leaves(burst->verdict[i]))) {
+			if (sl_unlikely(pkt->plan->piece > 0)) {
+				worker_send_split(worker, burst, i);
+				continue;
+			}
 			if (sl_unlikely(sl_room(env, pkt)) || sl_unlikely(sl_write(pkt)) ||
 			    (sl_unlikely(packet->mbuf->nb_segs > 1) && !ports->port[pkt->out_port].multi_segment &&
 			     rte_pktmbuf_linearize(packet->mbuf) != 0))
 				burst->verdict[i] = SL_VERDICT_DROP_NO_ROOM;
 		}
 		if (sl_unlikely(!sl_forward_leaves(burst->verdict[i]))) {
+			if (burst->verdict[i] == SL_VERDICT_DROP_FRAGMENT_EARLY && env->fragments != NULL &&
+			    worker_hold(burst, packet, &env->snapshot->settings.flow_key, env->now_ns)) {
+				burst->verdict[i] = (enum sl_verdict)WORKER_WAITS;
+				continue;
+			}
 			/* to_kernel too: the port has shown the kernel its own copy (af_packet) */
 			burst->freed[burst->freed_count++] = packet->mbuf;
 			continue;
@@ -181,36 +178,6 @@ static inline void worker_write(struct sl_env *env, const struct port_set *ports
 	}
 }
 
-/* Hands the frames over; what a port does not take after some tries is dropped under its own verdict. */
-static inline void worker_send(struct worker *worker, struct worker_burst *burst)
-{
-	const struct port_set *ports = worker->shared->ports;
-	struct sl_worker_stats *stats = &worker->stats;
-
-	for (unsigned int p = 0; p < ports->count; p++) {
-		struct worker_send *send = &burst->send[p];
-		uint16_t sent = 0;
-
-		if (send->count == 0)
-			continue;
-		for (int i = 0; i < send->count; i++)
-			stats->tx_bytes += rte_pktmbuf_pkt_len(send->mbuf[i]);
-		for (int tries = 0; sent < send->count && tries <= WORKER_SEND_RETRIES; tries++)
-			sent += port_send(&ports->port[p].queue[worker->index], send->mbuf + sent,
-					  (uint16_t)(send->count - sent));
-		stats->tx_packets += sent;
-		for (uint16_t i = sent; sl_unlikely(i < send->count); i++) {
-			stats->tx_full++;
-			stats->tx_bytes -= rte_pktmbuf_pkt_len(send->mbuf[i]);
-			burst->verdict[send->packet[i]] = SL_VERDICT_DROP_TX_FULL;
-			burst->freed[burst->freed_count++] = send->mbuf[i];
-		}
-		send->count = 0;
-	}
-	rte_pktmbuf_free_bulk(burst->freed, burst->freed_count);
-	burst->freed_count = 0;
-}
-
 static inline void worker_count(struct worker *worker, struct sl_env *env, struct worker_burst *burst)
 {
 	struct sl_worker_stats *stats = env->stats;
@@ -218,10 +185,18 @@ static inline void worker_count(struct worker *worker, struct sl_env *env, struc
 
 	atomic_store_explicit(&worker->counted, counted + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release); /* nothing below is seen before that (pairs with stats_read) */
-	stats->rx_packets += burst->count;
+	stats->rx_packets += burst->count + burst->given_up;
+	stats->rx_bytes += burst->given_up_bytes;
+	stats->verdict[SL_VERDICT_DROP_FRAGMENT_EARLY] += burst->given_up;
+	burst->given_up = 0;
+	burst->given_up_bytes = 0;
 	for (uint16_t i = 0; i < burst->count; i++) {
 		struct worker_packet *packet = &burst->packet[i];
 
+		if (sl_unlikely(burst->verdict[i] == (enum sl_verdict)WORKER_WAITS)) {
+			stats->rx_packets--; /* counts when it has a verdict */
+			continue;
+		}
 		stats->rx_bytes += packet->received_len;
 		packet->pkt.frame_len = packet->received_len; /* counters are of the frames as they came */
 		sl_env_count(env, &packet->pkt, burst->verdict[i]);
@@ -251,6 +226,35 @@ static inline void worker_look_up_root(struct worker *worker, struct sl_env *env
 		worker->stats.snapshot_generation = root->snapshot->generation;
 }
 
+/* All stages for the packets of a burst. */
+static inline void worker_forward(struct worker *worker, struct sl_env *env, struct worker_burst *burst)
+{
+	worker_decide(env, burst);
+	worker_write(worker, env, burst);
+	worker_send(worker, burst);
+	worker_count(worker, env, burst);
+}
+
+/* Fragments that waited take another turn. */
+static __attribute__((noinline)) void worker_retry(struct worker *worker, struct sl_env *env, struct worker_burst *burst)
+{
+	struct fragment_waiting due[FRAGMENT_WAIT_MAX];
+	const unsigned int waited = burst->wait.count;
+	const unsigned int count = worker_wait_due(burst, env->fragments, env->fragments_learnt, env->now_ns, due);
+
+	env->fragments_learnt = 0;
+	for (unsigned int done = 0; done < count; done += burst->count) {
+		burst->count = (uint16_t)RTE_MIN(count - done, (unsigned int)SL_BURST_MAX);
+		for (uint16_t i = 0; i < burst->count; i++) {
+			burst->verdict[i] = SL_VERDICT_FORWARD;
+			worker_fill(burst, i, due[done + i].mbuf, due[done + i].port, due[done + i].since_ns);
+		}
+		worker_forward(worker, env, burst);
+	}
+	if (burst->wait.count == waited) /* they only learnt that they must wait on */
+		env->fragments_learnt = 0;
+}
+
 /* One round over all ports; returns the packets found. */
 static inline unsigned int worker_poll(struct worker *worker, struct sl_env *env, struct worker_burst *burst)
 {
@@ -264,12 +268,13 @@ static inline unsigned int worker_poll(struct worker *worker, struct sl_env *env
 		if (count == 0)
 			continue;
 		found += count;
-		worker_take(burst, mbufs, count, (uint16_t)p);
-		worker_decide(env, burst);
-		worker_write(env, ports, burst);
-		worker_send(worker, burst);
-		worker_count(worker, env, burst);
+		worker_take(env, burst, mbufs, count, (uint16_t)p);
+		worker_forward(worker, env, burst);
 	}
+	if (sl_unlikely(burst->wait.count > 0))
+		worker_retry(worker, env, burst);
+	else
+		env->fragments_learnt = 0;
 	return found;
 }
 
@@ -351,6 +356,7 @@ int worker_run(void *arg)
 		.flows = worker->flows,
 		.exports = worker->exports,
 		.fragments = worker->fragments.count > 0 ? &worker->fragments : NULL,
+		.splits = true,
 		.stats = &worker->stats,
 	};
 
@@ -367,6 +373,9 @@ int worker_run(void *arg)
 				    : (uint32_t)rte_lcore_to_cpu_id((int)rte_lcore_id());
 	worker->stats.state = WORKER_STATE_POLLING;
 	worker_loop(worker, &env, &burst);
+	worker_wait_end(&burst);
+	burst.count = 0;
+	worker_count(worker, &env, &burst);
 	rte_rcu_qsbr_thread_offline(shared->qsbr, worker->index);
 	rte_rcu_qsbr_thread_unregister(shared->qsbr, worker->index);
 	worker->stats.state = WORKER_STATE_ABSENT;

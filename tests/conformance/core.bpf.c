@@ -192,6 +192,12 @@ SL_INLINE void sl_env_datagram_put(struct sl_env *env, const struct sl_packet *p
 	bpf_map_update_elem(&datagrams, &tag, datagram, BPF_ANY);
 }
 
+SL_INLINE int sl_env_splits(struct sl_env *env)
+{
+	(void)env;
+	return 0;
+}
+
 SL_INLINE int sl_env_reply_allowed(struct sl_env *env)
 {
 	(void)env;

@@ -27,7 +27,7 @@ static void check(const struct packet_case *c, const struct packet_result *got)
 		must(got->len == 0);
 		return;
 	}
-	must(got->len >= 34 && got->len <= c->in_len + 48);
+	must(got->len >= 34 && got->len <= c->in_len + 48 + (__u32)got->splits * SL_SPLIT_FRONT_MAX);
 	must(got->frame[0] != 0xff || got->verdict == SL_VERDICT_FORWARD);
 	if (got->verdict == SL_VERDICT_ECHO_REPLY)
 		must(got->len == c->in_len && got->out_port == c->port);
@@ -56,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c.replies = !(data[1] & 0x80);
 	c.in = (__u8 *)(uintptr_t)(data + 4); /* only read */
 	c.in_len = (__u32)(size - 4);
+	c.splits = data[2] & 2;
 	c.readable = data[2] & 1 && data[3] < c.in_len ? data[3] : c.in_len;
 	packet_case_run(&c, 0x00, &first);
 	packet_case_run(&c, 0xa5, &second);

@@ -180,6 +180,8 @@ static int read_value(struct packet_case *c, const char *key, const char *value)
 		c->slot = n;
 	else if (!strcmp(key, "tracked"))
 		c->tracked = !strcmp(value, "yes");
+	else if (!strcmp(key, "splits"))
+		c->splits = n;
 	else if (!strcmp(key, "looks"))
 		c->looks = n;
 	else
@@ -274,6 +276,27 @@ static void run_before(struct sl_env *env, struct sl_packet *pkt, const struct p
 	}
 }
 
+/* What leaves: the frame, or all parts of a packet that is split. Bytes that were not readable are the case's. */
+static void see_frames(const struct packet_case *c, const struct sl_packet *pkt, struct packet_result *result)
+{
+	const __u32 left = (__u32)(pkt->end - pkt->data);
+	struct sl_split_part part;
+
+	result->len = 0;
+	result->splits = 0;
+	if (!pkt->plan->piece) {
+		result->len = pkt->frame_len;
+		memcpy(result->frame, pkt->data, left);
+		memcpy(result->frame + left, c->in + c->readable, pkt->frame_len - left);
+		return;
+	}
+	for (; sl_split_part(pkt, (__u32)result->splits, &part); result->splits++) {
+		memcpy(result->frame + result->len, part.front, part.front_len);
+		memcpy(result->frame + result->len + part.front_len, c->in + part.from, part.len);
+		result->len += part.front_len + part.len;
+	}
+}
+
 void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_result *ret_result)
 {
 	struct sl_env *env = malloc(sizeof(*env));
@@ -291,6 +314,7 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 	world_init(env);
 	set_memory(c, env);
 	env->datagrams = 0;
+	env->splits = c->splits > 0;
 	env->replies = (__u32)c->befores;
 	run_before(env, pkt, c);
 	set_memory(c, env);
@@ -305,14 +329,11 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 	ret_result->verdict = sl_forward(env, pkt);
 	left = (__u32)(pkt->end - pkt->data);
 	ret_result->len = 0;
-	ret_result->touched = 0;
-	if (sl_forward_leaves(ret_result->verdict)) {
-		ret_result->len = pkt->frame_len;
-		memcpy(ret_result->frame, pkt->data, left);
-		memcpy(ret_result->frame + left, c->in + c->readable, pkt->frame_len - left);
-	} else {
-		ret_result->touched = left != c->readable || memcmp(pkt->data, c->in, left) != 0;
-	}
+	ret_result->splits = 0;
+	if (sl_forward_leaves(ret_result->verdict))
+		see_frames(c, pkt, ret_result);
+	ret_result->touched = (!ret_result->len || ret_result->splits) &&
+			      (left != c->readable || memcmp(pkt->data, c->in, left) != 0);
 	ret_result->out_port = pkt->out_port;
 	ret_result->slot = pkt->slot;
 	ret_result->tracked = !!(pkt->flags & SL_PKT_TRACKED);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "sluice/core/split.h"
 #include "tests/packet/world.h"
 
 enum { CASE_NAME_MAX = 200, CASE_FRAME_MAX = 70000, CASE_WORD_MAX = 40, CASE_BEFORE_MAX = 8 };
@@ -50,6 +51,7 @@ struct packet_case {
 	__u32 replies;                  /* replies: answers left; 1 without it */
 	int slot;                       /* slot: -1 without it: not compared */
 	int tracked;                    /* tracked: yes */
+	int splits;                     /* splits: how many frames leave, `out` being all of them; 0 without it: one */
 	int looks;                      /* looks: how often flow memory is asked; 0 without it */
 	int stored;                     /* stored: the slot that is remembered now; -1 without it: nothing is stored */
 	__u8 stored_flags;              /* stored-flags: as remembered-flags */
@@ -68,7 +70,8 @@ struct packet_result {
 	enum sl_verdict verdict;
 	int touched;        /* a frame that does not leave is not as it came */
 	__u32 len;          /* bytes at frame */
-	__u8 frame[CASE_FRAME_MAX];
+	__u8 frame[CASE_FRAME_MAX + SL_SPLIT_PARTS_MAX * SL_SPLIT_FRONT_MAX]; /* of several: one behind the other */
+	int splits;         /* frames that leave instead of one */
 	__u16 out_port, slot;
 	int tracked, looks;
 	int open;           /* base of the open row, or -1 */

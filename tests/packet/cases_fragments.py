@@ -173,3 +173,68 @@ nested = eth() / ip6() / IPv6ExtHdrFragment(m=1, id=5, nh=44) / IPv6ExtHdrFragme
 c.add("a fragment in a fragment is refused", nested, "drop_ip6_extensions")
 jumbo = eth() / ip6() / IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment(offset=8190, id=5, nh=17) / Raw(bytes(8))
 c.add("options in front of the fragment header count for the reassembled length", jumbo, "drop_fragment_malformed")
+
+
+def split(frame, mtu, dport, v6=False):
+    """The tunnel frames of an IPv4 packet that outgrows the next hop's MTU, one behind the other, and how many."""
+    inner = bytes(frame[IP])
+    header = (inner[0] & 15) * 4
+    payload, flags = inner[header:frame[IP].len or len(inner)], int.from_bytes(inner[6:8], "big")
+    kept, options = b"", inner[20:header]
+    while options and options[0]:
+        size = 1 if options[0] == 1 else options[1]
+        kept += options[:size] if options[0] & 0x80 else b""
+        options = options[size:]
+    kept += bytes(-len(kept) % 4)
+    size, parts = (mtu - (40 if v6 else 20) - header) // 8 * 8, []
+    for at in range(0, len(payload), size):
+        head = bytearray(inner[:header] if at == 0 else inner[:20] + kept)
+        data = payload[at:at + size]
+        head[0] = 0x40 | len(head) // 4
+        head[2:4] = (len(head) + len(data)).to_bytes(2, "big")
+        more = 0x2000 if at + size < len(payload) else 0
+        head[6:8] = (flags + at // 8 | more).to_bytes(2, "big")
+        head[10:12] = bytes(2)
+        head[10:12] = checksum(bytes(head)).to_bytes(2, "big")
+        tag = b"" if Dot1Q not in frame else bytes(frame)[12:16]
+        one = bytes(outside(eth() / IP(bytes(head) + data), dport, v6))
+        parts.append(one[:12] + tag + one[12:])
+    return {"out": b"".join(parts), "splits": len(parts)}
+
+
+def splits(name, frame, mtu, dport, v6=False, **extra):
+    """A case of a packet that is split."""
+    frames = split(frame, mtu, dport, v6)
+    c.add(name, frame, "forward", frames["out"], splits=frames["splits"], **extra)
+
+
+for dport, v6 in ((81, False), (82, True)):
+    grow = 40 if v6 else 20
+    name = "behind IPv%d" % (6 if v6 else 4)
+    whole = eth() / ip4(flags=0) / udp(dport, 1500 - 28)
+    splits("a packet without DF that outgrows the tunnel is split " + name, whole, 1500, dport, v6)
+    one = eth() / ip4(flags=0) / udp(dport, 1500 - grow - 28)
+    c.forward("what just fits is not split " + name, one, outside(one, dport, v6))
+    splits("one byte more is split " + name, eth() / ip4(flags=0) / udp(dport, 1501 - grow - 28), 1500, dport, v6)
+    body = datagram(dport, 8000)
+    first, middle, last = part4(body[:1480], 0, True), part4(body[1480:2960], 1480, True), part4(body[7400:], 7400, False)
+    shorter = part4(body[:1200], 0, True)
+    splits("a first fragment is split " + name, first, 1500, dport, v6)
+    splits("a middle fragment is split and keeps its place " + name, middle, 1500, dport, v6, before=[first])
+    c.forward("a short last fragment is not split " + name, last, outside(last, dport, v6), before=[shorter])
+    end = part4(body[1480:2960], 1480, False)
+    splits("only the last part of a last fragment ends the datagram " + name, end, 1500, dport, v6, before=[first])
+    tagged = Ether(src=world.CLIENT_MAC, dst=world.PORT_MAC[0]) / Dot1Q(vlan=7) / ip4(flags=0) / udp(dport, 1472)
+    splits("every part keeps the VLAN tag " + name, tagged, 1500, dport, v6)
+    padded = bytes(whole) + b"padding"
+    frames = split(whole, 1500, dport, v6)
+    c.add("padding is no part of the split packet " + name, padded, "forward", frames["out"], splits=frames["splits"])
+    options = b"\x94\x04\0\0" + b"\x07\x07\x04\0\0\0\0" + b"\x01" + b"\x88\x04\x12\x34" + b"\x01"
+    opts = IP(bytes(checksum_ipv4(b"\0" * 14 + b"\x4a" + bytes(ip4(flags=0, proto=17))[1:20] + options + bytes(20 - len(options)))[14:]) +
+              bytes(udp(dport, 1440, chksum=0)))
+    del opts.len, opts.chksum
+    opts = eth() / IP(bytes(opts))
+    splits("options with the copy bit go into every part " + name, opts, 1500, dport, v6)
+    c.add("DF forbids it " + name, eth() / ip4() / udp(dport, 1472), "drop_too_big", splits=1)
+    c.add("IPv6 packets are not split " + name, eth() / ip6() / udp(dport, 1452), "drop_too_big", splits=1)
+c.add("what outgrows the backend's link without a tunnel is not split", eth() / ip4(flags=0) / udp(94, 1473), "drop_too_big", splits=1)

@@ -34,6 +34,7 @@ struct sl_env {
 	/* set for each packet */
 	int remembers;        /* the packet's connection is remembered, as flow says */
 	struct sl_flow flow;
+	int splits;           /* parts are looked at, nothing is sent */
 	int pressure, full;   /* full: nothing more can be put */
 	const __u16 *base[SL_FLOW_KIND_COUNT]; /* of every pool; NULL: all rows are home */
 	const __u16 *lens[SL_FLOW_KIND_COUNT];
@@ -192,6 +193,11 @@ SL_INLINE void sl_env_datagram_put(struct sl_env *env, const struct sl_packet *p
 		datagram = &env->datagram[env->datagrams++ % ENV_DATAGRAMS_MAX].datagram;
 	}
 	sl_datagram_begin(datagram, pkt, verdict);
+}
+
+SL_INLINE int sl_env_splits(struct sl_env *env)
+{
+	return env->splits;
 }
 
 SL_INLINE __u64 sl_env_now(struct sl_env *env)

@@ -163,4 +163,4 @@ def checksum_field(frame, at=14):
     return struct.unpack("!H", bytes(frame)[at + 10:at + 12])[0]
 
 
-__all__ += ["checksum_ipv4", "checksum_field", "link"]
+__all__ += ["checksum", "checksum_ipv4", "checksum_field", "link"]

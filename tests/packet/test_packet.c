@@ -64,6 +64,7 @@ static void compare(const struct packet_case *c, const struct packet_result *got
 			fail_msg("the frame that leaves is another one");
 		}
 		assert_int_equal(got->out_port, c->out_port);
+		assert_int_equal(got->splits, c->splits);
 	}
 	if (c->slot >= 0)
 		assert_int_equal(got->slot, c->slot);

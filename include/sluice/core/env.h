@@ -60,6 +60,8 @@ SL_INLINE void sl_env_flow_count(struct sl_env *env, enum sl_flow_counter counte
 SL_INLINE struct sl_datagram *sl_env_datagram_get(struct sl_env *env, const struct sl_packet *pkt, __u64 tag);
 SL_INLINE void sl_env_datagram_put(struct sl_env *env, const struct sl_packet *pkt, __u64 tag,
 				   enum sl_verdict verdict);
+/* True when one packet may leave as several frames here (split.h). Else what is too big is dropped. */
+SL_INLINE int sl_env_splits(struct sl_env *env);
 /* Nanoseconds of a monotonic clock, constant within a burst. */
 SL_INLINE __u64 sl_env_now(struct sl_env *env);
 /* True when one more answer (RST, unreachable, too big) is within the worker's rate; takes it. */

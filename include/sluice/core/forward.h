@@ -8,7 +8,7 @@
  *	pkt.data, pkt.end, pkt.frame_len, pkt.port, pkt.flags = ...;      the home's group of sl_packet
  *	verdict = sl_forward(env, &pkt);
  *	if (sl_forward_leaves(verdict))
- *		send pkt.frame_len bytes at pkt.data by port pkt.out_port;
+ *		send pkt.frame_len bytes at pkt.data by port pkt.out_port;    or, with a plan.piece, sl_split_part's
  *	else if (verdict == SL_VERDICT_TO_KERNEL)
  *		hand over the frame, which is as it came;
  *	sl_env_count(env, &pkt, verdict);                                 or drop_tx_full, if it was not taken
@@ -22,7 +22,8 @@
  *	sl_select_backend(env, &p[i])   touches the row, then the backend
  *	sl_select_neighbor(env, &p[i])  touches the neighbor
  *	sl_plan(env, &p[i], v[i])  for every packet, whatever v[i] is: makes answers, reads no new state
- *	sl_room(env, &p[i])        where sl_forward_leaves(v[i]): the home's buffer grows or is cut
+ *	sl_room(env, &p[i])        where sl_forward_leaves(v[i]): the home's buffer grows or is cut; not with a
+ *	                           plan.piece: then sl_split_part's frames leave, and this one stays
  *	sl_write(&p[i])            where sl_forward_leaves(v[i]) still: the bytes
  *
  * Each returns the packet's verdict so far; sl_decide is the first six in order. A fragment goes through them
@@ -224,7 +225,7 @@ SL_INLINE enum sl_verdict sl_forward(struct sl_env *env, struct sl_packet *pkt)
 {
 	enum sl_verdict verdict = sl_decide(env, pkt);
 
-	if (!sl_forward_leaves(verdict))
+	if (!sl_forward_leaves(verdict) || pkt->plan->piece)
 		return verdict;
 	if (sl_unlikely(sl_room(env, pkt)) || sl_unlikely(sl_write(pkt)))
 		return SL_VERDICT_DROP_NO_ROOM;

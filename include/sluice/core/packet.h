@@ -46,6 +46,8 @@ struct sl_plan {
 	__u16 zero;
 	__u32 frame_len;  /* length of the frame after writing; the home cuts off the rest */
 	__u8 patch[4];
+	__u16 piece;      /* not 0: several frames leave instead, as split.h makes them; the frame stays as it is */
+	__u16 zero2[3];
 	__u8 outer[SL_OUTER_MAX] SL_ALIGNED(8);
 };
 

@@ -36,6 +36,7 @@ SL_INLINE void sl_parse_reset(struct sl_packet *pkt)
 	pkt->plan->grow = 0;
 	pkt->plan->outer_len = 0;
 	pkt->plan->patch_at = 0;
+	pkt->plan->piece = 0;
 	pkt->plan->frame_len = pkt->frame_len;
 }
 

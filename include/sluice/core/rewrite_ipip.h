@@ -4,7 +4,7 @@
  * the backend's, the inner one the packet's: four combinations, one function.
  *
  *   outer TTL / hop limit 64; TOS / traffic class copied with its ECN bits; padding behind the inner
- *   packet is cut off; IPv4: DF copied from IPv4 and set for IPv6, identification 0 with DF, else the
+ *   packet is cut off; what is too long and may be fragmented is split first (split.h); IPv4: DF copied from IPv4 and set for IPv6, identification 0 with DF, else the
  *   inner one XOR bits 0..15 of the flow's hash; IPv6: flow label = bits 16..35 of the flow's hash.
  *   The flow's hash is SipHash-1-3 of its key under settings.flow_key.
  */
@@ -14,6 +14,7 @@
 #include "env.h"
 #include "hash.h"
 #include "plan.h"
+#include "split.h"
 
 /* True when the tunnel's source is known and of the same family as its destination. */
 SL_INLINE int sl_ipip_has_source(const struct sl_backend *backend)
@@ -50,6 +51,21 @@ SL_INLINE int sl_ipip_identify(struct sl_env *env, const struct sl_packet *pkt, 
 	return 1;
 }
 
+/* Payload bytes of each part but the last, when no part may have more than `most` bytes; 0: not to be split. */
+SL_INLINE __u16 sl_ipip_piece(struct sl_env *env, const struct sl_packet *pkt, __u32 most)
+{
+	const struct sl_ipv4 *ip = (const struct sl_ipv4 *)sl_cursor(pkt, pkt->l3, SL_IPV4_LEN);
+	__u32 header, size;
+
+	if (!sl_env_splits(env) || (pkt->flags & SL_PKT_V6) || !ip || (ip->frag & sl_bswap16(SL_IPV4_DF)))
+		return 0;
+	header = (ip->version_ihl & 0x0f) * 4u;
+	if (most < header + 8)
+		return 0;
+	size = (most - header) & ~7u;
+	return (pkt->ip_len - header + size - 1) / size <= SL_SPLIT_PARTS_MAX ? (__u16)size : 0;
+}
+
 /* `mtu` is what the next hop takes, never more than SL_IP_LEN_MAX; `port` the one the frame leaves by. */
 SL_INLINE enum sl_verdict sl_rewrite_ipip(struct sl_env *env, struct sl_packet *pkt, const struct sl_port *port,
 					  __u32 mtu)
@@ -69,8 +85,11 @@ SL_INLINE enum sl_verdict sl_rewrite_ipip(struct sl_env *env, struct sl_packet *
 		return SL_VERDICT_DROP_NO_NEIGHBOR;
 	if (sl_unlikely(sl_addr_equal(&pkt->key.src, &backend->outer_src)))
 		return SL_VERDICT_DROP_LOOP;
-	if (pkt->ip_len + grow > mtu)
-		return SL_VERDICT_DROP_TOO_BIG;
+	if (pkt->ip_len + grow > mtu) {
+		pkt->plan->piece = mtu > grow ? sl_ipip_piece(env, pkt, mtu - grow) : 0;
+		if (!pkt->plan->piece)
+			return SL_VERDICT_DROP_TOO_BIG;
+	}
 
 	sl_plan_ethernet(pkt, pkt->neighbor->mac, port->mac, outer_v4 ? SL_ETH_IPV4 : SL_ETH_IPV6);
 	if (outer_v4) {
