@@ -104,10 +104,37 @@ struct api_datapath {
 	uint32_t port_count;
 };
 
+/* The memory of connections. Ages are UINT64_MAX for never. */
+struct api_flows {
+	const char *path;         /* of the file; NULL: there is none, each worker remembers its own */
+	uint64_t limit;           /* limits: flows */
+	uint64_t capacity, used;  /* entries */
+	uint64_t tended_age_s;    /* since sluice-dp last went through it */
+	uint64_t counted_age_ms;  /* since the last whole count began; asking starts another */
+	uint64_t expired;         /* by that count: too old to be found, still to be removed */
+	uint64_t unknown;         /* of pools that have no number any more */
+	bool pressure;
+	uint64_t pressure_age_s;
+	__u64 counter[SL_FLOW_COUNT_COUNT]; /* sums over workers */
+};
+
+struct api_flows_pool {
+	const char *name;
+	bool counted;             /* the next two are known */
+	uint64_t flows;
+	uint64_t kinds[SL_FLOW_KIND_COUNT];
+	uint32_t rows;            /* of its table */
+	uint64_t open_rows[SL_FLOW_KIND_COUNT]; /* rows whose older connections have another backend than new ones */
+	uint32_t look_rows;       /* rows in which something may be remembered */
+	uint32_t lens_rows;       /* key or size changed: rows of the table before; 0: no */
+	bool change_waits;        /* another such change comes when that is over */
+};
+
 typedef void api_emit_service(void *arg, const struct api_service *service);
 typedef void api_emit_backend(void *arg, const struct api_backend *backend);
 typedef void api_emit_pool(void *arg, const struct api_pool *pool);
 typedef void api_emit_worker(void *arg, const struct api_worker *worker);
+typedef void api_emit_flows_pool(void *arg, const struct api_flows_pool *pool);
 
 enum { API_ERROR_MAX = 1024, API_WHY_MAX = 127 /* bytes of an operator's reason */ };
 
@@ -124,6 +151,7 @@ struct api_source {
 	void (*pools)(void *ctx, api_emit_pool *emit, void *arg);
 	void (*workers)(void *ctx, api_emit_worker *emit, void *arg);
 	void (*datapath)(void *ctx, struct api_datapath *ret_datapath);
+	void (*flows)(void *ctx, struct api_flows *ret_flows, api_emit_flows_pool *emit, void *arg);
 	/* pool NULL: the only pool with a backend of that name. */
 	int (*drain)(void *ctx, const char *pool, const char *backend, struct api_drain *ret_drain);
 	/* `why` may be empty. */

@@ -27,6 +27,7 @@ static const struct route routes[] = {
 	{"GET", "/v1/verdicts", api_get_verdicts},
 	{"GET", "/v1/workers", api_get_workers},
 	{"GET", "/v1/datapath", api_get_datapath},
+	{"GET", "/v1/flows", api_get_flows},
 	{"GET", "/v1/backends/{}/drain", api_get_drain}, /* the only pool with such a backend */
 	{"GET", "/v1/backends/{}/{}/drain", api_get_drain}, /* pool, backend */
 	{"POST", "/v1/backends/{}/drain", api_post_drain},

@@ -38,6 +38,7 @@ struct api_response api_get_backends(const struct api_request *request);
 struct api_response api_get_stats(const struct api_request *request);
 struct api_response api_get_verdicts(const struct api_request *request);
 struct api_response api_get_workers(const struct api_request *request);
+struct api_response api_get_flows(const struct api_request *request);
 struct api_response api_get_datapath(const struct api_request *request);
 struct api_response api_post_drain(const struct api_request *request);
 struct api_response api_get_drain(const struct api_request *request);
@@ -54,6 +55,8 @@ struct api_response api_ok(json_t *body);
 json_t *api_string(const char *text);
 /* Counters past 2^63 do not fit a JSON integer here: they stay at its maximum. */
 json_t *api_u64(uint64_t value);
+/* By name, those that are 0 too: what is compared over time must be there. */
+json_t *api_flow_counters(const __u64 counter[SL_FLOW_COUNT_COUNT]);
 /* 16 hexadecimal digits. */
 json_t *api_hex(uint64_t value);
 json_t *api_address(const struct sl_addr *address);

@@ -40,7 +40,7 @@ static void emit_worker(void *arg, const struct api_worker *worker)
 		stats->total_cycles > 0 ? 100.0 * (double)stats->busy_cycles / (double)stats->total_cycles : 0;
 
 	json_array_append_new(
-		arg, json_pack("{s:o, s:o, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker",
+		arg, json_pack("{s:o, s:o, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker",
 			       api_u64(worker->index), "cpu", api_u64(stats->cpu), "state", worker_state(stats->state),
 			       "busy_percent", busy, "busy_cycles", api_u64(stats->busy_cycles), "total_cycles",
 			       api_u64(stats->total_cycles), "rx_packets", api_u64(stats->rx_packets), "rx_bytes",
@@ -48,7 +48,7 @@ static void emit_worker(void *arg, const struct api_worker *worker)
 			       api_u64(stats->tx_bytes), "missed", api_u64(stats->missed), "no_mbuf",
 			       api_u64(stats->no_mbuf), "tx_full", api_u64(stats->tx_full), "polls",
 			       api_u64(stats->polls), "generation", api_u64(stats->snapshot_generation), "verdicts",
-			       worker_verdicts(stats)));
+			       worker_verdicts(stats), "flows", api_flow_counters(stats->flow)));
 }
 
 struct api_response api_get_workers(const struct api_request *request)

@@ -163,7 +163,7 @@ static const struct config_key keys[] = {
 		  "limit." },
 	{ "limits.flows", CONFIG_TYPE_COUNT, IN(config, flow_limit), .min = 1024, .max = 256 * MIB,
 	  .value = "1M",
-	  .text = "Connections that can be remembered." },
+	  .text = "Connections that can be remembered; 32 to 64 bytes of shared memory each, taken at start." },
 	{ "limits.reply-rate", CONFIG_TYPE_NUMBER, IN(config, reply_rate), .max = 1000000, .value = "1000",
 	  .text = "RST and port unreachable a second and worker, together. 0: none. Echo replies are not limited." },
 

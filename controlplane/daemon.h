@@ -163,6 +163,9 @@ void daemon_flows_pressure(const struct daemon *d, bool *ret_now, uint64_t *ret_
 /* The last whole count, NULL when there is none yet; who asks for it again and again gets it anew each second. */
 const struct flow_census_result *daemon_flows_census(struct daemon *d);
 
+/* What api.h says of flows; ctx is the daemon. */
+void daemon_flows_show(void *ctx, struct api_flows *ret_flows, api_emit_flows_pool *emit, void *arg);
+
 /* daemon_publish.c */
 int daemon_new_file(struct daemon *d); /* a new shared-memory file; everything is stated anew */
 void daemon_publish(struct daemon *d); /* something changed: this turn of the loop ends with a generation */

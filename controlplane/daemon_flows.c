@@ -6,7 +6,9 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "flow_file.h"
 #include "flow_scan.h"
@@ -24,6 +26,7 @@ enum {
 
 struct daemon_flows {
 	struct flow_file *file; /* NULL: there is none */
+	char path[sizeof(((struct daemon *)0)->runtime_dir) + sizeof(SL_FLOWS_FILE)];
 	struct flow_file_report report;
 	struct flow_census *census;
 	struct flow_scan scan;
@@ -108,6 +111,7 @@ int daemon_flows_start(struct daemon *d)
 		return -ENOMEM;
 	err = uv_timer_init(&d->loop, &d->flows->step);
 	d->flows->step.data = d;
+	snprintf(d->flows->path, sizeof(d->flows->path), "%s/%s", d->runtime_dir, SL_FLOWS_FILE);
 	if (err == 0)
 		err = flow_census_create(&d->flows->census);
 	if (err == 0)
@@ -246,4 +250,70 @@ void daemon_flows_beat(struct daemon *d)
 	}
 	take_pressure(d);
 	scan_when_due(d);
+}
+
+/* ---- what the API shows -------------------------------------------------------------------------------- */
+
+static void sum_counters(const struct daemon *d, __u64 ret_sum[SL_FLOW_COUNT_COUNT])
+{
+	for (uint32_t w = 0; w < shm_file_header(d->shm)->limits.workers; w++) {
+		const struct sl_worker_stats *stats = shm_file_stats(d->shm, w);
+
+		for (int i = 0; i < SL_FLOW_COUNT_COUNT; i++)
+			ret_sum[i] += __atomic_load_n(&stats->flow[i], __ATOMIC_RELAXED);
+	}
+}
+
+static void show_file(const struct daemon *d, struct api_flows *flows)
+{
+	const struct sl_flows_live *live = flow_file_live(d->flows->file);
+	const uint64_t now_s = daemon_boottime_s();
+	const uint64_t swept_s = __atomic_load_n(&live->swept_s, __ATOMIC_RELAXED);
+	const uint64_t used = __atomic_load_n(&live->used, __ATOMIC_RELAXED);
+
+	flows->path = d->flows->path;
+	flows->capacity = sl_flows_capacity(flow_file_header(d->flows->file)->buckets);
+	flows->used = used < flows->capacity ? used : flows->capacity;
+	flows->tended_age_s = swept_s < now_s ? now_s - swept_s : 0;
+}
+
+static void show_pools(const struct daemon *d, const struct flow_census_result *census, api_emit_flows_pool *emit, void *arg)
+{
+	for (size_t i = 0; i < d->model->pool_count; i++) {
+		const struct model_pool *pool = &d->model->pools[i];
+		const struct flow_census_pool *counted = flow_census_find(census, pool->id);
+		struct api_flows_pool shown = { .name = pool->conf->name, .rows = pool->conf->table_size };
+
+		if (counted != NULL) {
+			shown.counted = true;
+			shown.flows = counted->flows;
+			memcpy(shown.kinds, counted->kinds, sizeof(shown.kinds));
+		}
+		emit(arg, &shown);
+	}
+}
+
+void daemon_flows_show(void *ctx, struct api_flows *ret_flows, api_emit_flows_pool *emit, void *arg)
+{
+	struct daemon *d = ctx;
+	const struct flow_census_result *census = daemon_flows_census(d);
+	const uint64_t now_ms = daemon_boottime_ms();
+	uint64_t last_ms;
+
+	*ret_flows = (struct api_flows){ .limit = d->config->flow_limit, .tended_age_s = UINT64_MAX,
+					 .counted_age_ms = UINT64_MAX, .pressure_age_s = UINT64_MAX };
+	if (d->flows->file != NULL)
+		show_file(d, ret_flows);
+	if (census != NULL) {
+		ret_flows->counted_age_ms = now_ms - census->began_ms;
+		ret_flows->expired = census->expired;
+		ret_flows->unknown = census->unknown;
+	}
+	daemon_flows_pressure(d, &ret_flows->pressure, &last_ms);
+	if (last_ms < d->model->pressure_ms) /* of a file before this one */
+		last_ms = d->model->pressure_ms;
+	if (last_ms != 0)
+		ret_flows->pressure_age_s = (now_ms - last_ms) / 1000;
+	sum_counters(d, ret_flows->counter);
+	show_pools(d, census, emit, arg);
 }

@@ -296,7 +296,8 @@ int daemon_api_start(struct daemon *d)
 {
 	const struct api_source source = { .ctx = d, .status = show_status, .services = show_services,
 					   .backends = show_backends, .pools = show_pools, .workers = show_workers,
-					   .datapath = show_datapath, .drain = show_drain,
+					   .datapath = show_datapath, .flows = daemon_flows_show,
+					   .drain = show_drain,
 					   .set_admin = daemon_set_admin, .reload = reload };
 	char path[sizeof(d->runtime_dir) + 16];
 	int err;

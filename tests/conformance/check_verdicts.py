@@ -1,9 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""docs/verdicts.md has one row a verdict, in the order of enum sl_verdict, and no cell is empty."""
+"""docs/verdicts.md has one row a verdict and operations.md one a flow counter, in the order of their enums."""
 import re
 
 import tree
+
+
+def flow_counters():
+    """What is wrong with the table of flow counters."""
+    header = tree.text("include/sluice/flow_counter.h")
+    names = re.findall(r"case SL_FLOW_COUNT_\w+: return \"(\w+)\";", header)
+    text = tree.text("docs/operations.md")
+    table = text[text.index("| counter | what happened"):].split("\n\n")[0]
+    documented = re.findall(r"^\| `(\w+)` \|[^|]+\|[^|]+\|$", table, re.M)
+    return [] if documented == names else ["docs/operations.md: flow counters are %s, documented are %s" %
+                                           (" ".join(names), " ".join(documented))]
 
 
 def main():
@@ -23,6 +34,7 @@ def main():
         found.append("docs/verdicts.md: rows are not in the order of enum sl_verdict")
     found += ["docs/verdicts.md: %s: meaning, cause or command is missing" % row[0] for row in rows
               if len(row) != 4 or not all(row)]
+    found += flow_counters()
     tree.finish(found, "%d verdicts are documented" % len(names))
 
 

@@ -53,6 +53,22 @@ static void get_datapath(void *ctx, struct api_datapath *ret_datapath)
 	*ret_datapath = ((struct api_fixture *)ctx)->datapath;
 }
 
+static void get_flows(void *ctx, struct api_flows *ret_flows, api_emit_flows_pool *emit, void *arg)
+{
+	struct api_fixture *f = ctx;
+	const bool counted = f->uncounted == 0;
+
+	*ret_flows = f->flows;
+	if (!counted) {
+		ret_flows->counted_age_ms = UINT64_MAX;
+		f->uncounted--;
+	}
+	for (int i = 0; i < FIXTURE_SERVICES; i++) {
+		f->flows_pools[i].counted = counted;
+		emit(arg, &f->flows_pools[i]);
+	}
+}
+
 static struct api_backend *find(struct api_fixture *f, const char *pool, const char *backend, int *ret_err)
 {
 	struct api_backend *found = NULL;
@@ -176,6 +192,11 @@ void api_fixture_init(struct api_fixture *f)
 	f->port.queues = 2;
 	f->drain = (struct api_drain){.state = "draining", .attached = true, .quiet_wanted_ms = 2000, .flows_known = true,
 				      .flows = 3, .oldest_s = 7380};
+	f->flows = (struct api_flows){.path = "/run/sluice/test/flows.shm", .limit = 4096, .capacity = 5120, .used = 512,
+				      .pressure_age_s = UINT64_MAX, .counter = {[SL_FLOW_COUNT_GUESS_BASE] = 12}};
+	for (int i = 0; i < FIXTURE_SERVICES; i++)
+		f->flows_pools[i] = (struct api_flows_pool){.name = f->pools[i].name, .flows = 400, .kinds = {300, 0, 100},
+							    .rows = 65537, .open_rows = {655, 0, 2}, .look_rows = 700};
 	f->status = (struct api_status){.node = "lb1", .instance = "default", .version = "0.1.0",
 					.config_path = "/etc/sluice/sluice.yaml", .uptime_s = 100, .config_age_s = 90,
 					.generation = 9, .applied = 9, .datapath_attached = true};
@@ -190,6 +211,6 @@ struct api_source api_fixture_source(struct api_fixture *f)
 {
 	return (struct api_source){.ctx = f, .status = get_status, .services = get_services, .backends = get_backends,
 				   .pools = get_pools, .workers = get_workers, .datapath = get_datapath,
-				   .drain = get_drain,
+				   .drain = get_drain, .flows = get_flows,
 				   .set_admin = set_admin, .reload = reload};
 }

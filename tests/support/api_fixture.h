@@ -21,6 +21,9 @@ struct api_fixture {
 	struct api_pool pools[FIXTURE_SERVICES];
 	struct api_worker workers[FIXTURE_WORKERS];
 	struct api_datapath datapath;
+	struct api_flows flows;
+	struct api_flows_pool flows_pools[FIXTURE_SERVICES];
+	unsigned int uncounted; /* so many looks at flows find no count yet */
 	int reload_result;
 	unsigned int reloads;
 	char told[256]; /* "drain web/web1 by root: why" */

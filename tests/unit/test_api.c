@@ -70,7 +70,7 @@ static int teardown(void **state)
 
 static void every_thing_that_can_be_shown_is_shown(void **state)
 {
-	static const char *const nouns[] = {"status", "services", "backends", "stats", "verdicts", "workers", "datapath"};
+	static const char *const nouns[] = {"status", "services", "backends", "stats", "verdicts", "workers", "datapath", "flows"};
 	char path[64];
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
@@ -78,6 +78,42 @@ static void every_thing_that_can_be_shown_is_shown(void **state)
 		expect_status(*state, "GET", path, NULL, 200);
 		expect_status(*state, "POST", path, NULL, 405);
 	}
+}
+
+static void flows_say_null_for_what_is_not_known(void **state)
+{
+	struct api_fixture *f = *state;
+	struct api_response response = ask(f, "GET", "/v1/flows", NULL);
+	const json_t *pool = json_array_get(json_object_get(response.body, "pools"), 0);
+
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(pool, "kinds"), "udp")), 100);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(pool, "open_rows"), "tcp")), 655);
+	assert_true(json_is_null(json_object_get(pool, "lens_rows")));
+	assert_true(json_is_null(json_object_get(response.body, "pressure_age_s")));
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(response.body, "counters"), "guess_base")), 12);
+	assert_int_equal(json_object_size(json_object_get(response.body, "counters")), SL_FLOW_COUNT_COUNT);
+	json_decref(response.body);
+	f->uncounted = 1;
+	f->flows.path = NULL;
+	response = ask(f, "GET", "/v1/flows", NULL);
+	pool = json_array_get(json_object_get(response.body, "pools"), 0);
+	assert_true(json_is_null(json_object_get(pool, "kinds")));
+	assert_true(json_is_null(json_object_get(response.body, "counted_age_ms")));
+	assert_true(json_is_null(json_object_get(response.body, "file")));
+	json_decref(response.body);
+}
+
+static void workers_show_what_they_remember_and_guess(void **state)
+{
+	struct api_fixture *f = *state;
+	struct api_response response;
+	const json_t *worker;
+
+	f->workers[1].stats.flow[SL_FLOW_COUNT_KEPT_START] = 5;
+	response = ask(f, "GET", "/v1/workers", NULL);
+	worker = json_array_get(json_object_get(response.body, "workers"), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(worker, "flows"), "kept_start")), 5);
+	json_decref(response.body);
 }
 
 static void the_verdict_follows_from_what_forwards(void **state)
@@ -391,6 +427,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		api_test(every_thing_that_can_be_shown_is_shown),
+		api_test(flows_say_null_for_what_is_not_known),
+		api_test(workers_show_what_they_remember_and_guess),
 		api_test(the_verdict_follows_from_what_forwards),
 		api_test(the_verdict_knows_a_data_plane_that_does_not_follow),
 		api_test(the_verdict_knows_a_data_plane_that_has_other_cores_than_configured),

@@ -184,6 +184,17 @@ static void tables_are_aligned_and_keep_their_columns(void **state)
 	assert_non_null(strstr(live->out, "web   65537      3/3  000000000000feed\n"));
 }
 
+static void flows_are_shown_once_they_are_counted(void **state)
+{
+	struct live *live = *state;
+
+	live->fixture.uncounted = 2;
+	assert_int_equal(ctl(live, "show", "flows", NULL), 0);
+	assert_non_null(strstr(live->out, "used      512 of 5120 (10.0 %), full from 80 % on; limits: flows is 4096\n"));
+	assert_non_null(strstr(live->out, "\nweb   300     0  100  65537       655          0         2   700  -\n"));
+	assert_non_null(strstr(live->out, "\nguess_base          12\n"));
+}
+
 static void moving_verdicts_are_those_that_count_now(void **state)
 {
 	struct live *live = *state;
@@ -203,7 +214,7 @@ static void moving_verdicts_are_those_that_count_now(void **state)
 
 static void json_is_what_the_api_says(void **state)
 {
-	static const char *const nouns[] = {"services", "backends", "stats", "verdicts", "workers", "datapath"};
+	static const char *const nouns[] = {"services", "backends", "stats", "verdicts", "workers", "datapath", "flows"};
 	struct live *live = *state;
 
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
@@ -359,7 +370,7 @@ static void a_command_of_two_words_says_which_second_words_there_are(void **stat
 
 	assert_int_equal(ctl(live, "show", "nothing", NULL), 1);
 	assert_string_equal(live->err, "sluicectl: show does not take 'nothing'; it takes: services, backends, stats, "
-				       "verdicts, workers, datapath\n");
+				       "verdicts, workers, datapath, flows\n");
 	assert_int_equal(ctl(live, "show", NULL), 1);
 	assert_non_null(strstr(live->err, "show what? it takes: services, "));
 	assert_int_equal(ctl(live, "key", "old", NULL), 1);
@@ -447,7 +458,7 @@ static void help_and_manual_list_the_same_commands(void **state)
 	assert_int_equal(ctl(live, "--help", NULL), 0);
 	helped = collect_commands(live->out, "\ncommands:", "\noptions:", "  ", help_names);
 	documented = collect_commands(manual, "\n.SH COMMANDS", "\n.SH OPTIONS", ".B ", manual_names);
-	assert_int_equal(helped, 14);
+	assert_int_equal(helped, 15);
 	for (size_t i = 0; i < helped; i++) {
 		size_t k = 0;
 
@@ -465,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ctl_test(the_first_line_of_status_is_the_verdict),
 		ctl_test(tables_are_aligned_and_keep_their_columns),
+		ctl_test(flows_are_shown_once_they_are_counted),
 		ctl_test(moving_verdicts_are_those_that_count_now),
 		ctl_test(json_is_what_the_api_says),
 		ctl_test(drain_and_ready_act_on_one_backend),

@@ -16,6 +16,7 @@ static const struct ctl_command commands[] = {
 	 0, 0, ctl_show_verdicts},
 	{{"show", "workers"}, "", "the cores that forward", 0, 0, 0, ctl_show_workers},
 	{{"show", "datapath"}, "", "sluice-dp, generations, fingerprints of key and tables", 0, 0, 0, ctl_show_datapath},
+	{{"show", "flows"}, "", "remembered connections, open rows, guesses", 0, 0, 0, ctl_show_flows},
 	{{"drain", NULL}, "BACKEND [--pool POOL] [--why TEXT] [--wait [--timeout T] [--quiet T]]",
 	 "no new connections; it keeps those it has; --wait: until they ended",
 	 CTL_OPTION_POOL | CTL_OPTION_WHY | CTL_OPTION_WAIT, 1, 1, ctl_drain},

@@ -56,6 +56,7 @@ enum ctl_exit ctl_show_stats(const struct ctl_options *options, char **arguments
 enum ctl_exit ctl_show_verdicts(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_show_workers(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_show_datapath(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_show_flows(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_drain(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_retire(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_off(const struct ctl_options *options, char **arguments);
