@@ -9,6 +9,12 @@
 #include <linux/types.h>
 
 #define SL_INLINE static inline __attribute__((always_inline))
+/* What few packets need is a call, so that the others' code stays small; in BPF everything is in line. */
+#ifdef __bpf__
+#define SL_RARE SL_INLINE
+#else
+#define SL_RARE static inline __attribute__((noinline))
+#endif
 #define SL_ALIGNED(n) __attribute__((aligned(n)))
 #define sl_likely(x) __builtin_expect(!!(x), 1)
 #define sl_unlikely(x) __builtin_expect(!!(x), 0)

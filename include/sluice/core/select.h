@@ -191,13 +191,11 @@ SL_INLINE __u16 sl_select_more(struct sl_env *env, struct sl_packet *pkt, struct
 	return s->current;
 }
 
-/* Where the packet goes: the row's current backend, but where something may be remembered the rules decide. */
-SL_INLINE __u16 sl_select_slot(struct sl_env *env, struct sl_packet *pkt, __u16 row)
+/* The slot of a packet of which something may be remembered. */
+SL_RARE __u16 sl_select_by_rules(struct sl_env *env, struct sl_packet *pkt, __u16 current)
 {
-	struct sl_select s = { .current = row & SL_ROW_SLOT };
+	struct sl_select s = { .current = current };
 
-	if (sl_likely(!(row & SL_ROW_LOOK) && pkt->service->tracking != SL_TRACKING_ALWAYS))
-		return s.current;
 	if (!sl_select_remembers(pkt))
 		return s.current;
 	sl_select_read(env, pkt, &s);
@@ -208,6 +206,14 @@ SL_INLINE __u16 sl_select_slot(struct sl_env *env, struct sl_packet *pkt, __u16 
 	if (pkt->flags & SL_PKT_START)
 		return sl_select_start(env, pkt, &s);
 	return sl_select_more(env, pkt, &s);
+}
+
+/* Where the packet goes: the row's current backend, but where something may be remembered the rules decide. */
+SL_INLINE __u16 sl_select_slot(struct sl_env *env, struct sl_packet *pkt, __u16 row)
+{
+	if (sl_likely(!(row & SL_ROW_LOOK) && pkt->service->tracking != SL_TRACKING_ALWAYS))
+		return row & SL_ROW_SLOT;
+	return sl_select_by_rules(env, pkt, row & SL_ROW_SLOT);
 }
 
 /* True when the backend may have the packet: a row's current one must be up, any other may keep what it has. */
