@@ -132,7 +132,8 @@ static void on_override_gone(void *ctx, const struct model_pool *pool, const str
 static int start_model(struct daemon *d)
 {
 	const struct model_events events = { .ctx = d, .pool_empty = on_pool_empty, .pool_serving = on_pool_serving,
-					     .pool_panic = on_pool_panic, .override_gone = on_override_gone };
+					     .pool_panic = on_pool_panic, .override_gone = on_override_gone,
+					     .rows_changed = daemon_rows_changed, .pool_forgotten = daemon_rows_forgotten };
 	struct sl_key hash_key;
 	char reterr[512];
 	int err = model_create(&events, &d->model);
@@ -145,9 +146,11 @@ static int start_model(struct daemon *d)
 		return err;
 	}
 	daemon_numbering_start(d, &hash_key);
+	daemon_rows_names(d);
 	err = model_configure(d->model, d->config, daemon_wall_s());
 	if (err < 0)
 		return err;
+	daemon_rows_start(d);
 	for (size_t i = 0; i < d->state.override_count; i++) {
 		const struct state_override *o = &d->state.overrides[i];
 

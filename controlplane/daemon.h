@@ -12,6 +12,7 @@
  *   daemon_publish.c  shared-memory file, generations, what follows APPLIED
  *   daemon_network.c  ports, next hops, VIP addresses, what is steered
  *   daemon_steering.c on which interfaces
+ *   daemon_rows.c     histories of rows: their files
  *   daemon_state.c    the state file
  *   daemon_view.c     what the API shows and does
  */
@@ -87,6 +88,7 @@ struct daemon {
 	struct row_store *row_store; /* <state-dir>/rows; NULL: it cannot be opened */
 	struct row_file *row_files;  /* as read at start, of this numbering; taken over by the model, or cleared at the end */
 	size_t row_file_count;
+	bool rows_failed;            /* the last write of one did; said once */
 	bool state_dirty;
 	uint64_t state_saved_ms;
 	uint64_t state_cost_ms; /* what the last save took of the loop's time */
@@ -195,6 +197,12 @@ void daemon_steering_listen(struct daemon *d); /* to the interfaces of ports, fr
  * kept of rows to d->row_files.
  */
 void daemon_numbering_start(struct daemon *d, const struct sl_key *hash_key);
+
+/* daemon_rows.c */
+void daemon_rows_names(struct daemon *d); /* before model_configure(): names that only the rows files have */
+void daemon_rows_start(struct daemon *d); /* after it: histories to the model */
+void daemon_rows_changed(void *ctx, const struct model_pool *pool); /* model_events.rows_changed; ctx is the daemon */
+void daemon_rows_forgotten(void *ctx, uint32_t pool);
 
 /* daemon_state.c */
 void daemon_state_read(struct daemon *d); /* d->state.found: it was there and sound */

@@ -184,17 +184,25 @@ static void on_step(uv_timer_t *timer)
 	struct daemon *d = timer->data;
 	struct daemon_flows *f = d->flows;
 	const struct flow_census_source source = flow_scan_source(&f->scan);
+	int step;
 
 	if (!flow_census_runs(f->census)) {
 		uv_timer_stop(timer);
 		return;
 	}
-	if (flow_census_step(f->census, &source, CENSUS_SLICE, daemon_boottime_ms()) == 0)
+	step = flow_census_step(f->census, &source, CENSUS_SLICE, daemon_boottime_ms());
+	if (step == 0)
 		return;
 	uv_timer_stop(timer);
 	f->scanned_ms = uv_now(&d->loop);
-	if (flow_file_is_lost(f->file)) /* what was counted may be zeroes that took the file's place */
+	if (flow_file_is_lost(f->file)) { /* what was counted may be zeroes that took the file's place */
 		flow_census_forget(f->census);
+		return;
+	}
+	if (step > 0 && model_counted(d->model, flow_census_result(f->census))) {
+		d->state_dirty = true;
+		daemon_publish(d);
+	}
 }
 
 static bool is_watched(const struct daemon *d)
@@ -218,8 +226,10 @@ static void scan_when_due(struct daemon *d)
 	if (model_census_wants(d->model, &wants, &count) < 0 ||
 	    flow_census_begin(f->census, wants, count, daemon_boottime_ms()) < 0)
 		log_error(&d->log, "remembered connections are not counted: no memory");
-	else
+	else {
+		model_census_begin(d->model, daemon_boottime_ms());
 		uv_timer_start(&f->step, on_step, 0, CENSUS_STEP_MS);
+	}
 	free(wants);
 }
 

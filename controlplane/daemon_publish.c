@@ -36,6 +36,7 @@ static void on_applied(void *ctx, const struct sl_applied *applied)
 	if (applied->generation == d->applied)
 		return;
 	d->applied = applied->generation;
+	model_set_applied(d->model, applied->generation, daemon_boottime_ms());
 	log_debug(&d->log, "generation applied", LOG_U64("generation", applied->generation));
 	if (applied->generation != d->model->generation)
 		return;
@@ -121,11 +122,11 @@ static void on_advance(uv_timer_t *timer)
 	daemon_publish(timer->data); /* publish_now() lets the model's time go on */
 }
 
-/* Lets the model's time go on, and comes back when it wants to. */
-static void advance(struct daemon *d)
+/* Comes back when the model's time is to go on. */
+static void wait_due(struct daemon *d)
 {
 	const uint64_t now_ms = daemon_boottime_ms();
-	const uint64_t due_ms = model_advance(d->model, now_ms);
+	const uint64_t due_ms = model_due(d->model);
 	const uint64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
 
 	if (due_ms == MODEL_NEVER)
@@ -139,16 +140,17 @@ static void publish_now(struct daemon *d)
 	int64_t generation;
 
 	d->publish_due = false;
-	if (!d->published && d->state_dirty)
-		daemon_state_save(d); /* the numbering first: what workers remember from now on is of it */
+	if (d->state_dirty && (!d->published || d->model->ids_dirty))
+		daemon_state_save(d); /* numbers first: what workers remember from now on, and rows files, are of them */
 	daemon_network_before(d);
-	advance(d);
+	model_advance(d->model, daemon_boottime_ms());
 	generation = model_update(d->model);
 	if (generation == -ERANGE || (generation > 0 && model_table_rows(d->model) > d->shm_rows)) {
 		log_info(&d->log, "the configuration outgrew the shared memory");
 		if (daemon_new_file(d) == 0)
 			generation = model_update(d->model);
 	}
+	wait_due(d);
 	if (generation < 0) {
 		if (!d->publish_failed)
 			log_error(&d->log, "the change cannot be published; the data plane keeps what it has, trying again each second",

@@ -29,6 +29,13 @@ bool identity_in_use(const struct identity *table, const char *name)
 	return entry != NULL && entry->freed_s == 0;
 }
 
+bool identity_rests(const struct identity *table, const char *name)
+{
+	const struct identity *entry = find((struct identity *)table, name);
+
+	return entry != NULL && entry->freed_s != 0;
+}
+
 static struct identity *insert(struct identity **table, const char *name, uint32_t id)
 {
 	struct identity *entry = calloc(1, sizeof(*entry));
@@ -94,18 +101,34 @@ static int next_id(const struct identity *table, uint32_t max, uint32_t *ret_id)
 	return lowest_free(table, max, ret_id);
 }
 
+void identities_release(struct identity **table, struct identity *entry)
+{
+	clear(&entry->children);
+	HASH_DEL(*table, entry);
+	free(entry);
+}
+
 static void forget_rested(struct identity **table, uint64_t now_s)
 {
 	struct identity *entry, *next;
 
-	HASH_ITER (hh, *table, entry, next) {
-		forget_rested(&entry->children, now_s);
-		if (!rested(entry, now_s))
-			continue;
-		clear(&entry->children);
-		HASH_DEL(*table, entry);
-		free(entry);
+	HASH_ITER (hh, *table, entry, next)
+		if (rested(entry, now_s))
+			identities_release(table, entry);
+}
+
+static void stamp_freed(struct identity *table, uint64_t now_ms)
+{
+	for (struct identity *entry = table; entry; entry = entry->hh.next) {
+		stamp_freed(entry->children, now_ms);
+		if (entry->freed_s != 0 && entry->freed_ms == 0)
+			entry->freed_ms = now_ms;
 	}
+}
+
+void identities_committed(struct identities *ids, uint64_t now_ms)
+{
+	stamp_freed(ids->pools, now_ms);
 }
 
 static int get(struct identity **table, const char *name, uint32_t max, struct identity **ret)
@@ -123,7 +146,7 @@ static int get(struct identity **table, const char *name, uint32_t max, struct i
 			return -ENOMEM;
 	}
 	entry->seen = true;
-	entry->freed_s = 0;
+	entry->freed_s = entry->freed_ms = 0;
 	*ret = entry;
 	return 0;
 }
@@ -133,7 +156,6 @@ void identities_begin(struct identities *ids, uint64_t now_s)
 	struct identity *entry, *child;
 
 	forget_rested(&ids->services, now_s);
-	forget_rested(&ids->pools, now_s);
 	for (entry = ids->services; entry; entry = entry->hh.next)
 		entry->seen = false;
 	for (entry = ids->pools; entry; entry = entry->hh.next) {

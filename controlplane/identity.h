@@ -2,8 +2,9 @@
 /*
  * Who has which number: services, pools and backends are known by name; the datapath knows them by
  * id, slot and statistics position. A number is given once, kept over restarts (state_file.c writes
- * it), and given again only after its object has been gone for IDENTITY_REST_S, when no remembered
- * connection can name it any more. Main thread only; pure: the caller passes the time.
+ * it), and given again only when nothing names its object any more: those of pools and backends when
+ * their owner says so (identities_release(): no row, base, lens or remembered connection does), those
+ * of services, which only statistics name, after IDENTITY_REST_S. Main thread only; pure.
  */
 #ifndef CONTROLPLANE_IDENTITY_H
 #define CONTROLPLANE_IDENTITY_H
@@ -14,7 +15,7 @@
 
 #include "sluice/abi.h"
 
-enum { IDENTITY_REST_S = 4 * 3600 }; /* longer than the longest connection-idle that may be configured */
+enum { IDENTITY_REST_S = 4 * 3600 };
 
 /* One name with its number(s). `freed_s` 0: in use; else the wall-clock second it left the configuration. */
 struct identity {
@@ -22,6 +23,7 @@ struct identity {
 	uint32_t id;    /* service id, pool id, or slot */
 	uint32_t stats; /* backends: position in the statistics */
 	uint64_t freed_s;
+	uint64_t freed_ms; /* CLOCK_BOOTTIME of the commit that named it no more; 0: none yet in this process */
 	bool seen;      /* since identity_begin() */
 	struct identity *children; /* a pool's backends */
 	UT_hash_handle hh;
@@ -34,7 +36,7 @@ struct identities {
 };
 
 void identities_clear(struct identities *ids);
-/* Before a configuration is read into the model: what has rested is forgotten, nothing has been seen yet. */
+/* Before a configuration is read into the model: services that have rested are forgotten, nothing has been seen yet. */
 void identities_begin(struct identities *ids, uint64_t now_s);
 /*
  * The number of `name`, given now if it has none. 0, or -ENOSPC: every number below `max` is in use or
@@ -46,6 +48,12 @@ int identities_backend(struct identities *ids, struct identity *pool, const char
 		       struct identity **ret);
 /* True while the name is configured: given a number and not freed since. */
 bool identity_in_use(const struct identity *table, const char *name);
+/* True when it left the configuration and still holds its number. */
+bool identity_rests(const struct identity *table, const char *name);
+/* A commit at `now_ms` named nothing any more that is freed. */
+void identities_committed(struct identities *ids, uint64_t now_ms);
+/* Its number, and those of its children, are free again. */
+void identities_release(struct identity **table, struct identity *entry);
 /* After it: what was not seen is freed now. */
 void identities_end(struct identities *ids, uint64_t now_s);
 /* Reads one back from the state file; the numbers must be free. 0 or -EINVAL / -ENOMEM. */

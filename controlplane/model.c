@@ -12,6 +12,7 @@
 
 #include "model_backend.h"
 #include "model_index.h"
+#include "model_rows.h"
 
 int model_create(const struct model_events *events, struct model **ret_model)
 {
@@ -36,6 +37,7 @@ static void pools_free(struct model_pool *pools, size_t count)
 	for (size_t i = 0; pools && i < count; i++) {
 		maglev_destroy(pools[i].maglev);
 		table_put(pools[i].table);
+		row_history_clear(&pools[i].rows);
 		free(pools[i].backends);
 		free(pools[i].by_slot);
 	}
@@ -59,14 +61,20 @@ void model_destroy(struct model *model)
 
 void model_set_keys(struct model *model, const struct sl_key *hash_key, const struct sl_key *flow_key)
 {
-	if (memcmp(&model->settings.hash_key, hash_key, sizeof(*hash_key)) == 0 &&
+	bool chosen = false; /* rows, by the key that was set before */
+
+	if (memcmp(&model->hash_key, hash_key, sizeof(*hash_key)) == 0 &&
 	    memcmp(&model->settings.flow_key, flow_key, sizeof(*flow_key)) == 0)
 		return;
-	model->settings.hash_key = *hash_key;
+	for (size_t i = 0; i < model->pool_count; i++) {
+		chosen = chosen || model->pools[i].rows.rows != 0;
+		model->pools[i].dirty_table = true;
+	}
+	model->hash_key = *hash_key;
+	if (!chosen)
+		model->settings.hash_key = *hash_key;
 	model->settings.flow_key = *flow_key;
 	model->settings_dirty = true;
-	for (size_t i = 0; i < model->pool_count; i++)
-		model->pools[i].dirty_table = true;
 }
 
 /* Names and ids are one: while a name is configured, nobody else gets its id. */
@@ -128,12 +136,14 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 
 	pool->conf = conf;
 	known = identity_in_use(model->ids.pools, conf->name);
+	pool->suspect = known || identity_rests(model->ids.pools, conf->name);
 	err = identities_pool(&model->ids, conf->name, SL_POOLS_MAX, &pool_id);
 	if (err < 0)
 		return err;
 	pool->id = pool_id->id;
 	old = pool_by_id(model->pool_by_id, model->pool_ids, pool->id);
 	pool->source = old ? old->source : MAGLEV_EMPTY;
+	pool->rows_due_ms = MODEL_NEVER;
 	err = maglev_create(&pool->maglev);
 	if (err < 0)
 		return err;
@@ -179,8 +189,15 @@ static void pool_inherit(struct model *model, struct model_pool *pool)
 	if (!old)
 		return;
 	pool->table = old->table;
+	pool->table_sum = old->table_sum;
 	pool->fingerprint = old->fingerprint;
 	old->table = NULL;
+	pool->rows = old->rows;
+	memset(&old->rows, 0, sizeof(old->rows));
+	pool->rows_due_ms = old->rows_due_ms;
+	pool->rows_unkept = old->rows_unkept;
+	pool->census_rows = old->census_rows;
+	pool->services_kept = old->services_kept;
 	maglev_destroy(pool->maglev);
 	pool->maglev = old->maglev;
 	old->maglev = NULL;
@@ -247,29 +264,39 @@ static void forget_removed(struct model *model, const struct fresh *fresh)
 	}
 }
 
-/* As the publisher knows it; id UINT32_MAX: not at all. */
-static struct sl_service stated_service(const struct model *model, uint32_t id)
+/* `old` is its former self or NULL. The hash that it chose rows of the same pool by is in force until a lens is made. */
+static void service_init(const struct model *model, const struct fresh *fresh, struct model_service *service,
+			 const struct model_service *old)
 {
-	for (size_t i = 0; i < model->service_count; i++)
-		if (model->services[i].id == id)
-			return model->services[i].stated;
-	return (struct sl_service){ .id = UINT32_MAX };
+	service->stated.id = UINT32_MAX;
+	if (old)
+		service->stated = old->stated;
+	service->hash = service->lens_hash = (uint8_t)service->conf->hash;
+	if (!old || model->pools[old->conf->pool].id != fresh->pools[service->conf->pool].id)
+		return;
+	service->hash = old->hash;
+	service->lens_hash = old->lens_hash;
 }
 
 static int services_init(struct model *model, const struct config *config, struct fresh *fresh)
 {
-	for (size_t i = 0; i < config->service_count; i++) {
-		struct identity *id;
-		int err = identities_service(&model->ids, config->services[i].name, SL_SERVICES_MAX, &id);
+	const struct model_service **old = calloc(SL_SERVICES_MAX, sizeof(*old));
+	struct identity *id;
+	int err = old ? 0 : -ENOMEM;
 
+	for (size_t i = 0; err == 0 && i < model->service_count; i++)
+		old[model->services[i].id] = &model->services[i];
+	for (size_t i = 0; err == 0 && i < config->service_count; i++) {
+		err = identities_service(&model->ids, config->services[i].name, SL_SERVICES_MAX, &id);
 		if (err < 0)
-			return err;
+			break;
 		fresh->services[i].conf = &config->services[i];
 		fresh->services[i].id = id->id;
-		fresh->services[i].stated = stated_service(model, id->id);
+		service_init(model, fresh, &fresh->services[i], old[id->id]);
 		fresh->service_stays[id->id] = true;
 	}
-	return 0;
+	free(old);
+	return err;
 }
 
 /* Everything that can fail. */
@@ -335,6 +362,8 @@ int model_configure(struct model *model, const struct config *config, uint64_t n
 	model->settings_dirty |= memcmp(&settings, &model->settings, sizeof(settings)) != 0;
 	model->settings = settings;
 	model->services_dirty = model->vips_dirty = true;
+	model->ids_dirty = true;
+	model_rows_follow(model);
 	return 0;
 }
 
@@ -353,6 +382,7 @@ int model_set_publisher(struct model *model, struct publisher *publisher, const 
 		pool->dirty_table = pool->dirty_backends = true;
 		table_put(pool->table);
 		pool->table = NULL;
+		pool->rows.changed = ROW_CHANGED_ALL;
 		for (size_t k = 0; k < pool->backend_count; k++)
 			pool->backends[k].stated.pool = UINT32_MAX;
 	}

@@ -18,6 +18,7 @@
 #include "identity.h"
 #include "maglev.h"
 #include "publish.h"
+#include "row_file.h"
 #include "shm_layout.h"
 #include "sluice/abi.h"
 
@@ -37,6 +38,9 @@ struct model_override {
 	char why[128];
 	uint64_t since_s; /* wall clock */
 };
+
+/* How long a generation is in force before what it forbids can be relied on: entries take a moment to be told. */
+enum { MODEL_APPLIED_MS = 2000 };
 
 enum { MODEL_RAMP_STEPS = 20 }; /* equal ones; the first at once, so that real traffic meets the backend early */
 
@@ -74,8 +78,17 @@ struct model_pool {
 	struct model_backend **by_slot; /* `slots` of them; NULL where nobody is */
 	struct maglev *maglev;   /* owner rows, kept while names and weights stay */
 	enum maglev_source source;
-	struct table *table;     /* current rows as stated; NULL: none yet */
-	uint64_t fingerprint;    /* sl_checksum64 of the current rows */
+	struct row_history rows; /* current rows, bases, lens; none before the first model_update() */
+	unsigned int kinds;      /* of traffic that its services remember: bits 1 << enum sl_flow_kind */
+	bool rehash;             /* a service of it is to choose its rows by another hash */
+	bool rows_wait;          /* table size, key or hash changed, and an earlier such change is not over yet */
+	bool suspect;            /* connections may be remembered in its rows, though there is no history of them */
+	bool rows_unkept;        /* events.rows_changed() is due */
+	uint64_t rows_due_ms;    /* when a row closes or the lens ends; MODEL_NEVER */
+	uint64_t services_sum, services_kept; /* of its services' hashes: now, and as last kept */
+	struct table *table;     /* current rows with LOOK, as stated; NULL: none yet */
+	uint64_t table_sum;      /* sl_checksum64 of its rows */
+	uint64_t fingerprint;    /* the same without LOOK: two balancers that differ in nothing but history are equal */
 	bool dirty_table;
 	bool dirty_backends;
 	uint32_t serving;        /* backends that the current rows lead to */
@@ -88,6 +101,7 @@ struct model_pool {
 struct model_service {
 	const struct config_service *conf;
 	uint32_t id;
+	uint8_t hash, lens_hash; /* enum sl_hash in force, and that of the pool's lens; conf->hash may still wait */
 	struct sl_service stated;
 };
 
@@ -106,11 +120,21 @@ struct model_events {
 	void (*pool_panic)(void *ctx, const struct model_pool *pool, bool on);
 	/* a backend with an override left the configuration; what was said of it is gone */
 	void (*override_gone)(void *ctx, const struct model_pool *pool, const struct model_backend *backend);
+	/* its history is another than when this was last told; the generation that needs it is not committed yet */
+	void (*rows_changed)(void *ctx, const struct model_pool *pool);
+	/* a pool that left the configuration is named by nothing any more: its history can go */
+	void (*pool_forgotten)(void *ctx, uint32_t pool);
+};
+
+/* A moment up to which everything decided is in force, and since when. All zero: none. CLOCK_BOOTTIME ms. */
+struct model_applied {
+	uint64_t decided_ms, applied_ms;
 };
 
 struct model {
 	const struct config *config; /* not owned; stays until the next model_configure() */
 	struct sl_settings settings;
+	struct sl_key hash_key;      /* as last set; settings.hash_key follows when no pool has a lens */
 	struct identities ids;
 	struct model_pool *pools;
 	size_t pool_count;
@@ -119,12 +143,17 @@ struct model {
 	struct model_service *services;
 	size_t service_count;
 	uint64_t generation;         /* of the last commit; 0: none */
+	uint64_t committed_ms;       /* CLOCK_BOOTTIME of it */
+	struct model_applied applied_next, applied_last; /* not yet in force for long */
+	uint64_t applied_ms;         /* what was decided up to then is in force for MODEL_APPLIED_MS and more */
+	uint64_t census_ms;          /* applied_ms when the census that runs began */
 	uint64_t now_ms;             /* CLOCK_BOOTTIME of the last model_advance() */
 	struct publisher *publisher; /* not owned; NULL: nothing is published */
 	struct sl_shm_limits limits;
 	struct model_events events;
 	struct model_index *index;   /* backends by address; model_index.c */
 	bool settings_dirty, services_dirty, neighbors_dirty, vips_dirty;
+	bool ids_dirty;              /* numbers were given or freed since the last commit */
 	bool neighbors_changed, removed_any; /* stated since the last commit */
 	bool pressure;               /* the memory of connections is full now: no row closes (selection.md 5) */
 	uint64_t pressure_ms;        /* CLOCK_BOOTTIME when it was last; 0: never */
@@ -142,6 +171,7 @@ void model_destroy(struct model *model); /* NULL is fine */
  * model_update(). -ERANGE: the configuration does not fit them.
  */
 int model_set_publisher(struct model *model, struct publisher *publisher, const struct sl_shm_limits *limits);
+/* Another hash key than before comes into force with a lens in every pool, when none has one any more. */
 void model_set_keys(struct model *model, const struct sl_key *hash_key, const struct sl_key *flow_key);
 /* The random number that pool ids and slots are of; what is remembered under another one is of no use. */
 void model_set_numbering(struct model *model, uint64_t numbering);
@@ -208,6 +238,24 @@ enum model_census {
 enum model_census model_census_due(const struct model *model);
 /* What the next one is to count: every pool that has a number, by row where rows wait. 0 or -ENOMEM. */
 int model_census_wants(const struct model *model, struct flow_census_want **ret_wants, size_t *ret_count);
+/* A scan begins now; model_counted() gets its result. */
+void model_census_begin(struct model *model, uint64_t now_ms);
+/*
+ * What the scan that began last counted: rows that nobody is remembered in stop to LOOK, numbers that nothing names
+ * are free again. True: something of it is to be published or saved.
+ */
+bool model_counted(struct model *model, const struct flow_census_result *result);
+/* Every worker forwards by that generation. */
+void model_set_applied(struct model *model, uint64_t generation, uint64_t now_ms);
+
+/* ---- histories of rows; model_rows.c ---- */
+
+/*
+ * Takes over what was kept of a pool; after model_configure(), before the first model_update(). *file is left without
+ * its history, still to be cleared. -ENOENT: the pool is not configured; -EINVAL: it contradicts another pool's.
+ * A pool that had a number already and gets no history has rows that LOOK, for something may be remembered of it.
+ */
+int model_restore_rows(struct model *model, struct row_file *file);
 
 /* ---- over a restart */
 
@@ -232,6 +280,9 @@ void model_note_was_up(struct model *model, const struct model_probe *probe);
 uint64_t model_advance(struct model *model, uint64_t now_ms);
 /* How long a backend of the pool that went down keeps its connections; 0: they are reset at once. */
 uint64_t model_linger_ms(const struct model_pool *pool);
+
+/* When the model wants model_advance() to be called next, as of now. */
+uint64_t model_due(const struct model *model);
 
 /*
  * Recomputes what is dirty, states what changed, commits. Returns the new generation, or 0 when

@@ -51,10 +51,10 @@ unsigned int model_service_kinds(const struct config_service *service)
 {
 	unsigned int kinds = 0;
 
-	for (size_t i = 0; i < service->listener_count; i++) {
+	for (size_t i = 0; service->tracking != SL_TRACKING_NEVER && i < service->listener_count; i++) {
 		if (service->listeners[i].proto == IPPROTO_TCP)
 			kinds |= 1u << SL_FLOW_TCP;
-		else
+		else if (service->udp_flows != SL_UDP_FLOWS_NONE)
 			kinds |= 1u << (service->udp_flows == SL_UDP_FLOWS_QUIC ? SL_FLOW_QUIC : SL_FLOW_UDP);
 	}
 	return kinds;
@@ -71,7 +71,7 @@ uint64_t model_table_rows(const struct model *model)
 		const struct model_pool *pool = &model->pools[i];
 		const uint32_t used = kinds != NULL ? (uint32_t)__builtin_popcount(kinds[i]) : SL_FLOW_KIND_COUNT;
 
-		rows += (uint64_t)pool->conf->table_size * (1 + used) + (uint64_t)pool->stated.lens_rows * used;
+		rows += (uint64_t)pool->conf->table_size * (1 + used) + (uint64_t)pool->rows.lens.rows * used;
 	}
 	free(kinds);
 	return rows;
@@ -86,10 +86,10 @@ struct shm_capacity model_capacity(const struct model *model)
 
 		if (pool->conf->table_size > capacity.rows_max)
 			capacity.rows_max = pool->conf->table_size;
-		if (pool->stated.lens_rows > capacity.rows_max)
-			capacity.rows_max = pool->stated.lens_rows;
-		if (pool->stated.rows > capacity.rows_max) /* it becomes the lens when the configured size is another */
-			capacity.rows_max = pool->stated.rows;
+		if (pool->rows.lens.rows > capacity.rows_max)
+			capacity.rows_max = pool->rows.lens.rows;
+		if (pool->rows.rows > capacity.rows_max) /* it becomes the lens when the configured size is another */
+			capacity.rows_max = pool->rows.rows;
 	}
 	capacity.rows += capacity.rows / 2 + 4 * 65537u;
 	if (capacity.rows_max < 65537)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sluice/core/hash.h"
+#include "model_rows.h"
 
 static struct maglev_backend *maglev_view(const struct model_pool *pool)
 {
@@ -32,20 +32,20 @@ static struct maglev_backend *maglev_view(const struct model_pool *pool)
 }
 
 /* Counts the rows of each backend and tells when the pool went empty, served again, or panicked. */
-static void pool_account(struct model *model, struct model_pool *pool, enum maglev_source source)
+static void pool_account(struct model *model, struct model_pool *pool, enum maglev_source was)
 {
+	const enum maglev_source source = pool->source;
 	const uint32_t before = pool->serving;
-	const bool panicked = pool->source == MAGLEV_PANIC;
+	const bool panicked = was == MAGLEV_PANIC;
 	uint32_t *rows = calloc(pool->slots + 1u, sizeof(*rows));
 
-	for (uint32_t r = 0; rows && r < pool->table->rows; r++) {
-		const uint16_t slot = pool->table->row[r] & SL_ROW_SLOT;
+	for (uint32_t r = 0; rows && r < pool->rows.rows; r++) {
+		const uint16_t slot = pool->rows.current[r];
 
 		if (slot < pool->slots)
 			rows[slot]++;
 	}
 	pool->serving = 0;
-	pool->source = source;
 	for (size_t i = 0; rows && i < pool->backend_count; i++) {
 		pool->backends[i].rows = rows[pool->backends[i].slot];
 		pool->serving += pool->backends[i].rows > 0;
@@ -60,47 +60,47 @@ static void pool_account(struct model *model, struct model_pool *pool, enum magl
 }
 
 /* Whom every row leads to now. */
-static int pool_rows(const struct model *model, struct model_pool *pool, struct table *table, enum maglev_source *ret_source)
+static int pool_rows(struct model_pool *pool, const struct rows_plan *plan, uint16_t *row, enum maglev_source *ret_source)
 {
 	struct maglev_backend *view = maglev_view(pool);
 	const struct maglev_pool input = {
-		.backends = view, .count = pool->backend_count, .rows = pool->conf->table_size,
-		.panic_percent = pool->conf->panic_threshold_percent, .key = model->settings.hash_key,
+		.backends = view, .count = pool->backend_count, .rows = plan->rows,
+		.panic_percent = pool->conf->panic_threshold_percent, .key = plan->key,
 	};
 	int err = view ? maglev_owners(pool->maglev, &input) : -ENOMEM;
 
 	if (err == 0)
-		err = maglev_overlay(pool->maglev, &input, table->row, ret_source);
+		err = maglev_overlay(pool->maglev, &input, row, ret_source);
 	free(view);
 	return err;
 }
 
-/* Computes the pool's rows. Returns 1 when they differ from what was stated, 0, or -errno. */
+/* Computes the pool's rows and takes them into its history. 0 or -errno. */
 static int pool_table(struct model *model, struct model_pool *pool)
 {
-	struct table *table = table_alloc(pool->conf->table_size);
+	const struct rows_plan plan = pool_rows_plan(model, pool);
+	const enum maglev_source was = pool->source;
 	enum maglev_source source = MAGLEV_EMPTY;
-	int err = table ? 0 : -ENOMEM;
+	uint16_t *row = malloc((size_t)plan.rows * sizeof(*row));
+	int err = row ? 0 : -ENOMEM;
 
 	pool_ramps_fill(pool, false);
 	if (err == 0)
-		err = pool_rows(model, pool, table, &source);
+		err = pool_rows(pool, &plan, row, &source);
 	if (err == 0 && source == MAGLEV_PANIC && pool_ramps_fill(pool, true))
-		err = pool_rows(model, pool, table, &source);
+		err = pool_rows(pool, &plan, row, &source);
+	if (err == 0) {
+		pool->source = source; /* panic decides what state the backends are in */
+		err = pool_rows_take(model, pool, &plan, row);
+	}
+	free(row);
 	if (err < 0) {
-		table_put(table);
+		pool->source = was;
 		return err;
 	}
-	if (pool->table && pool->table->rows == table->rows && pool->source == source &&
-	    memcmp(pool->table->row, table->row, table->rows * sizeof(table->row[0])) == 0) {
-		table_put(table);
-		return 0;
-	}
-	table_put(pool->table);
-	pool->table = table;
-	pool->fingerprint = sl_checksum64(table->row, table->rows * sizeof(table->row[0]));
-	pool_account(model, pool, source);
-	return 1;
+	if (source != was || (pool->rows.changed & ROW_CHANGED_CURRENT))
+		pool_account(model, pool, was);
+	return 0;
 }
 
 /* The configured source where it can be one of a tunnel to this backend, else what the kernel would use. */
@@ -137,47 +137,49 @@ static int backend_state(struct model *model, const struct model_pool *pool, str
 	return 1;
 }
 
+static int pool_fact(struct model *model, struct model_pool *pool)
+{
+	struct sl_pool fact = { .id = pool->id, .slots = pool->slots, .otherwise = (uint8_t)pool->conf->when_empty,
+				.idle_s = { (uint16_t)pool->conf->idle_tcp_s, (uint16_t)pool->conf->idle_quic_s,
+					    (uint16_t)pool->conf->idle_udp_s } };
+	int err;
+
+	pool_rows_fact(pool, &fact);
+	if (memcmp(&fact, &pool->stated, sizeof(fact)) == 0)
+		return 0;
+	err = publisher_pool(model->publisher, &fact, SL_OP_PUT);
+	if (err < 0)
+		return err;
+	pool->stated = fact;
+	return 1;
+}
+
 static int pool_state(struct model *model, struct model_pool *pool)
 {
-	const struct sl_pool fact = { .id = pool->id, .rows = pool->conf->table_size, .slots = pool->slots,
-				      .otherwise = (uint8_t)pool->conf->when_empty,
-				      .idle_s = { (uint16_t)pool->conf->idle_tcp_s, (uint16_t)pool->conf->idle_quic_s,
-						  (uint16_t)pool->conf->idle_udp_s } };
-	int moved = 0, changed = 0, err;
+	int changed, err;
 
-	if (pool->dirty_table) {
-		moved = pool_table(model, pool);
-		if (moved < 0)
-			return moved;
-	}
-	if (memcmp(&fact, &pool->stated, sizeof(fact)) != 0) {
-		err = publisher_pool(model->publisher, &fact, SL_OP_PUT);
-		if (err < 0)
-			return err;
-		pool->stated = fact;
-		changed = 1;
-	}
+	err = pool->dirty_table ? pool_table(model, pool) : pool_rows_take(model, pool, NULL, NULL);
+	if (err < 0)
+		return err;
+	changed = pool_fact(model, pool);
+	if (changed < 0)
+		return changed;
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		err = backend_state(model, pool, &pool->backends[i]);
 		if (err < 0)
 			return err;
 		changed |= err;
 	}
-	if (moved) {
-		err = publisher_table(model->publisher, pool->id, SL_TABLE_CURRENT, pool->table);
-		if (err < 0) { /* not stated, so the next update must find it different */
-			table_put(pool->table);
-			pool->table = NULL;
-			return err;
-		}
-	}
+	err = pool_rows_state(model, pool);
+	if (err < 0)
+		return err;
 	pool->dirty_table = pool->dirty_backends = false;
 	if (!pool->known && model_pool_known(pool)) {
 		pool->known = true;
 		if (pool->serving == 0 && model->events.pool_empty)
 			model->events.pool_empty(model->events.ctx, pool);
 	}
-	return moved | changed;
+	return changed | err;
 }
 
 static int services_state(struct model *model)
@@ -189,8 +191,8 @@ static int services_state(struct model *model)
 		const struct config_service *conf = service->conf;
 		const struct sl_service fact = {
 			.id = service->id, .pool = model->pools[conf->pool].id, .mode = (uint8_t)conf->mode,
-			.hash = (uint8_t)conf->hash, .tracking = (uint8_t)conf->tracking,
-			.udp_flows = (uint8_t)conf->udp_flows,
+			.hash = service->hash, .tracking = (uint8_t)conf->tracking,
+			.udp_flows = (uint8_t)conf->udp_flows, .lens_hash = service->lens_hash,
 		};
 
 		if (memcmp(&fact, &service->stated, sizeof(fact)) == 0)
@@ -316,6 +318,7 @@ int64_t model_update(struct model *model)
 
 	if (!model->publisher || !model->config)
 		return 0;
+	model_rows_key(model);
 	changed = shared_state(model);
 	if (changed < 0)
 		return changed;
@@ -334,9 +337,14 @@ int64_t model_update(struct model *model)
 		model->services_dirty = model->vips_dirty = false;
 		changed |= err;
 	}
+	model_rows_keep(model);
+	if (model->ids_dirty)
+		identities_committed(&model->ids, model->now_ms);
+	model->ids_dirty = false;
 	if (!changed)
 		return 0;
 	model->neighbors_changed = model->removed_any = false;
+	model->committed_ms = model->now_ms;
 	publisher_commit(model->publisher, ++model->generation);
 	return (int64_t)model->generation;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What time alone changes in the model: a backend that went down stops lingering, one that came up takes
- * its next step. Events say what happened; they get their time here, at the next model_advance(). Knows
+ * its next step, rows close. Events say what happened; they get their time here, at the next model_advance(). Knows
  * no clock itself.
  */
 #include "model_backend.h"
@@ -68,16 +68,26 @@ static uint64_t pool_advance(struct model_pool *pool, uint64_t now_ms)
 
 uint64_t model_advance(struct model *model, uint64_t now_ms)
 {
-	uint64_t due_ms = MODEL_NEVER;
-
 	model->now_ms = now_ms;
 	for (size_t i = 0; i < model->pool_count; i++) {
 		struct model_pool *pool = &model->pools[i];
 
 		if (pool->due_ms <= now_ms)
 			pool->due_ms = pool_advance(pool, now_ms);
-		due_ms = earlier(due_ms, pool->due_ms);
+		if (pool->rows_due_ms <= now_ms)
+			pool->dirty_backends = true;
+		if (pool->rows_wait && pool->rows.lens.rows == 0)
+			pool->dirty_table = true;
 	}
+	return model_due(model);
+}
+
+uint64_t model_due(const struct model *model)
+{
+	uint64_t due_ms = MODEL_NEVER;
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		due_ms = earlier(due_ms, earlier(model->pools[i].due_ms, model->pools[i].rows_due_ms));
 	return due_ms;
 }
 

@@ -196,7 +196,7 @@ uint64_t model_tables_checksum(const struct model *model)
 
 	for (size_t i = 0; i < model->pool_count; i++)
 		if (model->pools[i].table)
-			sum += sl_table_term(model->pools[i].id, model->pools[i].table->rows, model->pools[i].fingerprint);
+			sum += sl_table_term(model->pools[i].id, model->pools[i].table->rows, model->pools[i].table_sum);
 	return sum;
 }
 

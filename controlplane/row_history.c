@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The rules of selection.md 5 for rows, line by line. Seconds are rounded up when a row leaves or closes, so that
- * it stays open too long rather than too short.
- */
+/* The rules of selection.md 5 for rows, line by line. */
 #include "controlplane/row_history.h"
 
 #include <errno.h>
@@ -12,11 +9,6 @@
 #include "sluice/flows.h"
 
 enum { KINDS = SL_FLOW_KIND_COUNT };
-
-static int32_t seconds_up(uint64_t now_ms)
-{
-	return (int32_t)((now_ms + 999) / 1000);
-}
 
 static uint8_t state_of(const struct row_inputs *in, uint16_t slot)
 {
@@ -189,7 +181,7 @@ static bool any_leaves(const struct row_history *h, const uint16_t *row, const s
 static void kind_change(struct row_history *h, int k, const uint16_t *row, const struct row_inputs *in)
 {
 	struct row_kind *kind = &h->kind[k];
-	const int32_t now_s = seconds_up(in->now_ms);
+	const int32_t now_s = row_seconds_up(in->now_ms);
 	bool moved = false;
 
 	kind->open = 0;
@@ -237,7 +229,7 @@ static bool row_is_open(const struct row_history *h, uint32_t r)
 /* What is open is LOOK; what closed since the last call closed now. */
 static void mark_rows(struct row_history *h, uint64_t now_ms)
 {
-	const int32_t now_s = seconds_up(now_ms);
+	const int32_t now_s = row_seconds_up(now_ms);
 	const int32_t quiet_s = now_s > h->stale_until_s ? now_s : h->stale_until_s;
 
 	for (uint32_t r = 0; r < h->rows; r++) {
@@ -433,64 +425,11 @@ uint64_t row_history_settle(struct row_history *h, const struct row_inputs *in)
 			due_ms = kind_ms;
 	}
 	if (had_lens && h->lens.rows == 0) {
-		h->stale_until_s = seconds_up(in->now_ms) + rest_of_life_s(in);
+		h->stale_until_s = row_seconds_up(in->now_ms) + rest_of_life_s(in);
 		h->changed |= ROW_CHANGED_TIMES;
 	}
 	if (h->changed != 0)
 		mark_rows(h, in->now_ms);
 	h->changed |= before;
 	return due_ms;
-}
-
-void row_history_counted(struct row_history *h, const uint16_t *count, uint32_t rows, uint64_t decided_ms)
-{
-	if (rows != h->rows)
-		return; /* of the table before */
-	for (uint32_t r = 0; r < rows; r++) {
-		const int32_t quiet_s = h->quiet_s[r];
-
-		if (count[r] != 0 || quiet_s == ROW_QUIET_CLEAN || quiet_s == ROW_QUIET_OPEN ||
-		    (int64_t)quiet_s * 1000 > (int64_t)decided_ms)
-			continue;
-		h->quiet_s[r] = ROW_QUIET_CLEAN;
-		h->changed |= ROW_CHANGED_CURRENT;
-	}
-}
-
-void row_history_suspect(struct row_history *h, uint64_t now_ms)
-{
-	for (uint32_t r = 0; r < h->rows; r++)
-		if (h->quiet_s[r] == ROW_QUIET_CLEAN) {
-			h->quiet_s[r] = seconds_up(now_ms);
-			h->changed |= ROW_CHANGED_CURRENT;
-		}
-}
-
-/* ---- questions ---------------------------------------------------------------------------------------- */
-
-uint32_t row_history_looks(const struct row_history *h)
-{
-	uint32_t looks = 0;
-
-	for (uint32_t r = 0; r < h->rows; r++)
-		looks += h->quiet_s[r] != ROW_QUIET_CLEAN;
-	return looks;
-}
-
-static bool holds(const uint16_t *slot, uint32_t rows, uint16_t wanted)
-{
-	for (uint32_t r = 0; slot && r < rows; r++)
-		if (slot[r] == wanted)
-			return true;
-	return false;
-}
-
-bool row_history_names(const struct row_history *h, uint16_t slot)
-{
-	if (holds(h->current, h->rows, slot))
-		return true;
-	for (int k = 0; k < KINDS; k++)
-		if (holds(h->kind[k].base, h->rows, slot) || holds(h->lens.base[k], h->lens.rows, slot))
-			return true;
-	return false;
 }

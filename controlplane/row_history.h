@@ -71,6 +71,12 @@ struct row_inputs {
 	bool pressure;        /* it is now: no row closes, no lens ends */
 };
 
+/* Moments are kept in seconds, rounded up: a row stays open too long rather than too short. */
+static inline int32_t row_seconds_up(uint64_t now_ms)
+{
+	return (int32_t)((now_ms + 999) / 1000);
+}
+
 /* All of it zero is a history of no rows. */
 void row_history_clear(struct row_history *h);
 /* Starts anew: `rows` rows, all home and clean. 0, or -ENOMEM and *h as it was. */
@@ -107,6 +113,8 @@ void row_history_counted(struct row_history *h, const uint16_t *count, uint32_t 
 /* Connections may be remembered in any row: nothing is known of them (the history was lost). */
 void row_history_suspect(struct row_history *h, uint64_t now_ms);
 
+/* True when a row is closed and LOOKs still: a census is due. */
+bool row_history_waits(const struct row_history *h);
 /* Rows with LOOK. */
 uint32_t row_history_looks(const struct row_history *h);
 /* True when a base or the lens names the slot: it must not be given to another backend. */

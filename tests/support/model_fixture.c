@@ -77,7 +77,7 @@ int model_fixture_teardown(void **state)
 	struct model_fixture *f = *state;
 
 	model_destroy(f->model);
-	table_put(f->publisher.table);
+	recording_publisher_clear(&f->publisher);
 	free(f);
 	return 0;
 }

@@ -19,6 +19,8 @@ int publisher_neighbor(struct publisher *p, const struct sl_neighbor *neighbor, 
 int publisher_pool(struct publisher *p, const struct sl_pool *pool, enum sl_op op)
 {
 	p->pool_dels += op == SL_OP_DEL;
+	if (op == SL_OP_PUT)
+		p->pool = *pool;
 	if (op == SL_OP_DEL)
 		p->pool_deleted = pool->id;
 	return 0;
@@ -35,19 +37,27 @@ int publisher_backend(struct publisher *p, const struct sl_backend *backend, enu
 int publisher_table(struct publisher *p, uint32_t pool, enum sl_table_kind kind, struct table *table)
 {
 	(void)pool;
-	(void)kind;
 	if (p->table_error < 0)
 		return p->table_error;
+	table_put(p->stated[kind]);
+	p->stated[kind] = table ? table_get(table) : NULL;
+	if (kind != SL_TABLE_CURRENT)
+		return 0;
 	p->table_facts++;
 	table_put(p->table);
-	p->table = table_get(table);
+	p->table = table_alloc(table->rows);
+	p->looks = 0;
+	for (uint32_t r = 0; r < table->rows; r++) {
+		p->table->row[r] = table->row[r] & SL_ROW_SLOT;
+		p->looks += table->row[r] >> 15;
+	}
 	return 0;
 }
 
 int publisher_service(struct publisher *p, const struct sl_service *service, enum sl_op op)
 {
-	(void)service;
 	(void)op;
+	p->service = *service;
 	p->service_facts++;
 	return 0;
 }
@@ -66,6 +76,13 @@ int publisher_vip(struct publisher *p, const struct sl_vip *vip, enum sl_op op)
 	p->vip_facts += op == SL_OP_PUT;
 	p->vip_dels += op == SL_OP_DEL;
 	return 0;
+}
+
+void recording_publisher_clear(struct publisher *p)
+{
+	for (int kind = 0; kind < SL_TABLE_KIND_COUNT; kind++)
+		table_put(p->stated[kind]);
+	table_put(p->table);
 }
 
 void publisher_commit(struct publisher *p, uint64_t generation)

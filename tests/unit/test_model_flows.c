@@ -54,6 +54,7 @@ static void a_census_counts_every_slot_that_has_or_had_a_name(void **state)
 	size_t count;
 
 	f->pool[0].idle_tcp_s = 300;
+	model_fixture_all_up(f);
 	assert_int_equal(model_census_due(f->model), MODEL_CENSUS_NONE);
 	assert_int_equal(model_census_wants(f->model, &wants, &count), 0);
 	assert_int_equal(count, 1);
@@ -107,7 +108,11 @@ static void a_service_has_the_kinds_of_its_listeners(void **state)
 	service.udp_flows = SL_UDP_FLOWS_NONE;
 	service.listeners = &both[1];
 	service.listener_count = 1;
+	assert_int_equal(model_service_kinds(&service), 0); /* nothing of it is remembered */
+	service.udp_flows = SL_UDP_FLOWS_STICKY;
 	assert_int_equal(model_service_kinds(&service), 1 << SL_FLOW_UDP);
+	service.tracking = SL_TRACKING_NEVER;
+	assert_int_equal(model_service_kinds(&service), 0);
 }
 
 static void a_file_has_room_for_bases_and_for_a_lens_when_there_is_one(void **state)
@@ -116,12 +121,12 @@ static void a_file_has_room_for_bases_and_for_a_lens_when_there_is_one(void **st
 	const uint64_t without = model_capacity(f->model).rows;
 
 	assert_int_equal(model_table_rows(f->model), 2 * MODEL_FIXTURE_ROWS); /* current, bases of TCP */
-	f->model->pools[0].stated.lens_rows = 131071;
+	f->model->pools[0].rows.lens.rows = 131071;
 	assert_int_equal(model_table_rows(f->model), 2 * MODEL_FIXTURE_ROWS + 131071);
 	assert_true(model_capacity(f->model).rows > without);
 	assert_int_equal(model_capacity(f->model).rows_max, 131071);
-	f->model->pools[0].stated.lens_rows = 0;
-	f->model->pools[0].stated.rows = 131071; /* becomes one when the size changes to the configured */
+	f->model->pools[0].rows.lens.rows = 0;
+	f->model->pools[0].rows.rows = 131071; /* becomes one when the size changes to the configured */
 	assert_int_equal(model_capacity(f->model).rows_max, 131071);
 }
 

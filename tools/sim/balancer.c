@@ -32,7 +32,7 @@ struct balancer {
 	struct snapshot *snapshot;
 	struct forwarder *forwarder;
 	bool has_key;
-	uint64_t due_ms; /* as model_advance() said */
+	uint64_t due_ms; /* as model_due() said */
 	struct told *health;  /* newest first */
 	struct told *weights; /* newest first; forgotten at a reload */
 };
@@ -350,13 +350,14 @@ int balancer_settle(struct balancer *b, uint64_t now_ns)
 	int64_t generation = -ERANGE;
 	int err = 0;
 
-	b->due_ms = model_advance(b->model, now_ns / 1000000);
+	model_advance(b->model, now_ns / 1000000);
 	if (b->datapath != NULL)
 		generation = model_update(b->model);
 	if (generation == -ERANGE) {
 		err = renew_datapath(b);
 		generation = err < 0 ? err : model_update(b->model);
 	}
+	b->due_ms = model_due(b->model);
 	if (generation == 0)
 		return 0;
 	if (generation > 0)
