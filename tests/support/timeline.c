@@ -9,15 +9,23 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "controlplane/flow_file.h"
 #include "dataplane/apply.h"
 #include "dataplane/env.h"
+#include "dataplane/flow_keeper.h"
+#include "dataplane/log.h"
+#include "sluice/host/boot_id.h"
 
-enum { START_S = 100000, FRAME_MAX = 256 };
+enum { START_S = 100000, NUMBERING = 77 };
+
+static const struct sl_key flow_key = {7, 8};
 
 static const uint16_t idle_s[SL_FLOW_KIND_COUNT] = {TIMELINE_TCP_S, TIMELINE_QUIC_S, TIMELINE_UDP_S};
 static const struct {
@@ -39,6 +47,10 @@ struct timeline {
 	uint8_t state[TIMELINE_SLOTS];
 	bool v6, pressure;
 	uint64_t now_ms, pressure_ms, settle_ms;
+	char dir[32]; /* of flows.shm */
+	int dir_fd;
+	unsigned int workers;
+	struct flow_keeper *keeper;
 	struct apply *apply;
 	struct snapshot *snapshot;
 	uint64_t generation, records;
@@ -65,6 +77,39 @@ static struct sl_addr host_address(const struct timeline *t, uint16_t host)
 	return addr;
 }
 
+/* ---- sluice-dp's manager */
+
+/* All workers forward by it from now on. */
+static void use(struct timeline *t, const struct snapshot *snapshot)
+{
+	bool release;
+	const struct flow_view view =
+		flow_keeper_view(t->keeper, &snapshot->settings, timeline_now_s(t), &release);
+
+	for (unsigned int i = 0; i < t->workers; i++) {
+		t->env[i].snapshot = snapshot;
+		t->env[i].shared = view;
+		t->env[i].flow_id = flow_id(&flow_key, NUMBERING);
+	}
+	if (release)
+		flow_keeper_release(t->keeper);
+}
+
+void timeline_soon(struct timeline *t)
+{
+	const struct flow_table_lives lives = flow_table_lives(idle_s);
+	bool pressure = false;
+
+	for (unsigned int i = 0; i < t->workers; i++) {
+		flow_table_tick(t->env[i].flows, timeline_now_s(t), t->now_ms * 1000000, &lives);
+		pressure |= flow_table_pressure(t->env[i].flows);
+	}
+	while (flow_keeper_tick(t->keeper, t->snapshot, timeline_now_s(t), t->now_ms * 1000000, pressure))
+		;
+	for (unsigned int i = 0; i < t->workers; i++)
+		t->env[i].shared_pressure = flow_keeper_pressure(t->keeper);
+}
+
 /* ---- publishing */
 
 static void tell(struct timeline *t, enum sl_record_type type, const void *payload, size_t len,
@@ -79,8 +124,7 @@ static void tell(struct timeline *t, enum sl_record_type type, const void *paylo
 	assert_int_equal(result.rejected.reason, SL_REJECT_NONE);
 	if (result.snapshot == NULL)
 		return;
-	for (int i = 0; i < TIMELINE_WORKERS; i++)
-		t->env[i].snapshot = result.snapshot;
+	use(t, result.snapshot);
 	snapshot_free(t->snapshot);
 	t->snapshot = result.snapshot;
 }
@@ -123,7 +167,8 @@ static void tell_pool(struct timeline *t)
 
 static void publish(struct timeline *t)
 {
-	struct sl_settings settings = {.hash_key = t->history.key, .flow_key = {7, 8}};
+	struct sl_settings settings = {
+		.hash_key = t->history.key, .flow_key = flow_key, .numbering = NUMBERING};
 	const struct sl_vip vip = {.addr = host_address(t, 0)};
 	struct sl_commit commit = {.generation = ++t->generation};
 
@@ -213,68 +258,31 @@ uint32_t timeline_open(const struct timeline *t, enum sl_flow_kind kind)
 
 /* ---- packets */
 
-/* The client's IP header; returns where its transport header begins. */
-static size_t put_ip(const struct timeline *t, uint8_t *frame, struct client client, uint8_t proto,
-		     size_t payload)
+static struct sl_flow_key key_of(const struct timeline *t, struct client client)
 {
-	const struct sl_addr src = host_address(t, (uint16_t)(client.host + 1)), dst = host_address(t, 0);
-
-	memcpy(frame, (uint8_t[14]){2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, t->v6 ? 0x86 : 8, t->v6 ? 0xdd : 0},
-	       14);
-	if (t->v6) {
-		frame[14] = 0x60;
-		frame[18] = (uint8_t)(payload >> 8);
-		frame[19] = (uint8_t)payload;
-		frame[20] = proto;
-		frame[21] = 64;
-		memcpy(frame + 22, &src, 16);
-		memcpy(frame + 38, &dst, 16);
-		return 14 + 40;
-	}
-	frame[14] = 0x45;
-	frame[16] = (uint8_t)((payload + 20) >> 8);
-	frame[17] = (uint8_t)(payload + 20);
-	frame[22] = 64;
-	frame[23] = proto;
-	memcpy(frame + 26, src.b + 12, 4);
-	memcpy(frame + 30, dst.b + 12, 4);
-	return 14 + 20;
+	return (struct sl_flow_key){.src = host_address(t, (uint16_t)(client.host + 1)),
+				    .dst = host_address(t, 0),
+				    .sport = htons(client.port),
+				    .dport = htons(services[client.service].port),
+				    .proto = services[client.service].proto};
 }
 
-static size_t put_packet(const struct timeline *t, uint8_t *frame, struct client client,
-			 enum timeline_packet packet)
+uint32_t timeline_row(const struct timeline *t, struct client client)
 {
-	static const uint8_t flags[] = {[SYN] = SL_TCP_SYN,
-					[ACK] = SL_TCP_ACK,
-					[DATA] = SL_TCP_ACK,
-					[FIN] = SL_TCP_FIN | SL_TCP_ACK,
-					[RST] = SL_TCP_RST};
-	const uint8_t proto = services[client.service].proto;
-	const uint16_t ports[2] = {htons(client.port), htons(services[client.service].port)};
-	const size_t payload = proto == IPPROTO_TCP ? (packet == DATA ? 21 : 20) : 8 + 20;
-	const size_t l4 = put_ip(t, frame, client, proto, payload);
+	const struct sl_flow_key key = key_of(t, client);
 
-	memcpy(frame + l4, ports, 4);
-	if (proto == IPPROTO_TCP) {
-		frame[l4 + 12] = 0x50;
-		frame[l4 + 13] = flags[packet];
-	} else {
-		frame[l4 + 5] = (uint8_t)payload;
-		frame[l4 + 8] = packet == INITIAL ? 0xc0 : 0x40;
-		frame[l4 + 12] = 1;
-	}
-	return l4 + payload;
+	return sl_row_of(sl_row_hash(&t->history.key, &key, client.service == AFFINITY), t->history.rows);
 }
 
-uint16_t timeline_at(struct timeline *t, unsigned int worker, struct client client,
-		     enum timeline_packet packet)
+uint16_t timeline_at(struct timeline *t, unsigned int worker, struct client client, enum client_packet packet)
 {
-	uint8_t frame[FRAME_MAX] = {0};
+	const struct sl_flow_key key = key_of(t, client);
+	uint8_t frame[CLIENT_FRAME_MAX];
 	struct sl_plan plan;
 	struct sl_packet pkt = {.data = frame, .plan = &plan, .flags = SL_PKT_IP_CSUM_OK};
 	enum sl_verdict verdict;
 
-	pkt.frame_len = (uint32_t)put_packet(t, frame, client, packet);
+	pkt.frame_len = client_frame(frame, &key, packet);
 	pkt.end = frame + pkt.frame_len;
 	t->env[worker].now_ns = t->now_ms * 1000000;
 	verdict = sl_forward(&t->env[worker], &pkt);
@@ -286,7 +294,7 @@ uint16_t timeline_at(struct timeline *t, unsigned int worker, struct client clie
 	return pkt.slot;
 }
 
-uint16_t timeline_goes(struct timeline *t, struct client client, enum timeline_packet packet)
+uint16_t timeline_goes(struct timeline *t, struct client client, enum client_packet packet)
 {
 	return timeline_at(t, 0, client, packet);
 }
@@ -300,23 +308,12 @@ uint16_t timeline_connects(struct timeline *t, struct client client)
 	return slot;
 }
 
-uint32_t timeline_row(const struct timeline *t, struct client client)
-{
-	const struct sl_flow_key key = {.src = host_address(t, (uint16_t)(client.host + 1)),
-					.dst = host_address(t, 0),
-					.sport = htons(client.port),
-					.dport = htons(services[client.service].port),
-					.proto = services[client.service].proto};
-
-	return sl_row_of(sl_row_hash(&t->history.key, &key, client.service == AFFINITY), t->history.rows);
-}
-
 bool timeline_pressure(const struct timeline *t)
 {
-	for (int i = 0; i < TIMELINE_WORKERS; i++)
+	for (unsigned int i = 0; i < t->workers; i++)
 		if (flow_table_pressure(t->env[i].flows))
 			return true;
-	return false;
+	return flow_keeper_pressure(t->keeper);
 }
 
 uint64_t timeline_count(const struct timeline *t, enum sl_flow_counter counter)
@@ -337,12 +334,10 @@ uint64_t timeline_now_s(const struct timeline *t)
 
 static void one_second(struct timeline *t)
 {
-	const struct flow_table_lives lives = flow_table_lives(idle_s);
 	bool pressure;
 
 	t->now_ms += 1000;
-	for (int i = 0; i < TIMELINE_WORKERS; i++)
-		flow_table_tick(t->env[i].flows, t->now_ms / 1000, t->now_ms * 1000000, &lives);
+	timeline_soon(t);
 	pressure = timeline_pressure(t);
 	if (pressure)
 		t->pressure_ms = t->now_ms;
@@ -365,29 +360,46 @@ void timeline_pass(struct timeline *t, uint32_t seconds)
 
 /* ---- start */
 
-static void start_workers(struct timeline *t)
+static void make_file(const struct timeline *t)
 {
-	for (int i = 0; i < TIMELINE_WORKERS; i++) {
-		t->env[i] = (struct sl_env){.snapshot = t->snapshot != NULL ? t->snapshot : &snapshot_empty,
-					    .ports = &t->port,
+	static const struct sl_boot boot;
+	struct flow_file_want want = {.flows = TIMELINE_FLOWS,
+				      .flow_key = flow_key,
+				      .numbering = NUMBERING,
+				      .now_s = timeline_now_s(t),
+				      .wall_ns = 5,
+				      .life_s = sl_flow_life_s(TIMELINE_TCP_S),
+				      .boot = &boot};
+	struct flow_file_report report;
+	struct flow_file *file = NULL;
+	char reterr[300] = "";
+
+	sl_boot_id(want.boot_id);
+	if (flow_file_open(t->dir, &want, &file, &report, reterr, sizeof(reterr)) != 0)
+		fail_msg("%s", reterr);
+	flow_file_close(file);
+}
+
+static void start_workers(struct timeline *t, unsigned int workers)
+{
+	const struct flow_keeper_config config = {&dp_allocator_malloc, t->dir, t->dir_fd, (uid_t)-1,
+						  workers};
+
+	assert_int_equal(flow_keeper_create(&config, timeline_now_s(t), &t->keeper), 0);
+	t->workers = workers;
+	for (unsigned int i = 0; i < workers; i++)
+		t->env[i] = (struct sl_env){.ports = &t->port,
 					    .port_count = 1,
-					    .stats = &t->stats[i]};
-		assert_int_equal(flow_table_create(&dp_allocator_malloc, TIMELINE_FLOWS, t->now_ms / 1000,
-						   &t->env[i].flows),
-				 0);
-	}
+					    .stats = &t->stats[i],
+					    .flows = flow_keeper_table(t->keeper, i),
+					    .exports = flow_keeper_ring(t->keeper, i)};
+	use(t, t->snapshot != NULL ? t->snapshot : &snapshot_empty);
 }
 
-static void end_workers(struct timeline *t)
+void timeline_restart(struct timeline *t, unsigned int workers)
 {
-	for (int i = 0; i < TIMELINE_WORKERS; i++)
-		flow_table_destroy(&dp_allocator_malloc, t->env[i].flows);
-}
-
-void timeline_restart(struct timeline *t)
-{
-	end_workers(t);
-	start_workers(t);
+	flow_keeper_destroy(t->keeper);
+	start_workers(t, workers);
 }
 
 struct timeline *timeline_start(bool v6)
@@ -413,14 +425,22 @@ struct timeline *timeline_start(bool v6)
 	assert_int_equal(row_history_start(&t->history, row, TIMELINE_ROWS, &key), 0);
 	assert_int_equal(row_history_use(&t->history, 7), 0);
 	assert_int_equal(apply_create(&limits, &dp_allocator_malloc, &t->apply), 0);
-	start_workers(t);
+	log_setup(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+	strcpy(t->dir, "/tmp/sluice-timeline-XXXXXX");
+	assert_non_null(mkdtemp(t->dir));
+	t->dir_fd = open(t->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	make_file(t);
+	start_workers(t, TIMELINE_WORKERS);
 	publish(t);
 	return t;
 }
 
 void timeline_end(struct timeline *t)
 {
-	end_workers(t);
+	flow_keeper_destroy(t->keeper);
+	unlinkat(t->dir_fd, SL_FLOWS_FILE, 0);
+	close(t->dir_fd);
+	rmdir(t->dir);
 	apply_destroy(t->apply);
 	snapshot_free(t->snapshot);
 	row_history_clear(&t->history);

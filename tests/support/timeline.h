@@ -13,12 +13,13 @@
 #include "controlplane/row_history.h"
 #include "sluice/abi.h"
 #include "sluice/flows.h"
+#include "tests/support/client_frame.h"
 
 enum {
 	TIMELINE_ROWS = 251,
 	TIMELINE_ROWS_MAX = 509,
 	TIMELINE_SLOTS = 8,
-	TIMELINE_WORKERS = 2,
+	TIMELINE_WORKERS = 3,
 	TIMELINE_FLOWS = 4096,
 	TIMELINE_TCP_S = 3600, /* connection-idle of the pool */
 	TIMELINE_QUIC_S = 600,
@@ -33,8 +34,6 @@ enum {
 
 /* The pool's services: which one a client talks to. All are of one pool. */
 enum timeline_service { WEB, AFFINITY, ALWAYS, QUIC, UNMARKED, TIMELINE_SERVICES };
-
-enum timeline_packet { SYN, ACK, DATA, FIN, RST, INITIAL, SHORT, DATAGRAM };
 
 struct timeline;
 
@@ -70,16 +69,18 @@ uint32_t timeline_open(const struct timeline *t, enum sl_flow_kind kind); /* ope
 /* ---- what sluice-dp sees */
 /* Where the packet goes that arrives now at that worker. */
 uint16_t timeline_at(struct timeline *t, unsigned int worker, struct client client,
-		     enum timeline_packet packet);
-uint16_t timeline_goes(struct timeline *t, struct client client,
-		       enum timeline_packet packet); /* at worker 0 */
+		     enum client_packet packet);
+uint16_t timeline_goes(struct timeline *t, struct client client, enum client_packet packet); /* at worker 0 */
 /* A TCP connection begins: the handshake and a first byte. Where all of it went. */
 uint16_t timeline_connects(struct timeline *t, struct client client);
 uint32_t timeline_row(const struct timeline *t, struct client client); /* its row in the table of now */
 bool timeline_pressure(const struct timeline *t);
 uint64_t timeline_count(const struct timeline *t, enum sl_flow_counter counter); /* of all workers */
-/* sluice-dp dies and comes back: what its workers remembered themselves is gone. */
-void timeline_restart(struct timeline *t);
+/* A few milliseconds: the manager takes what workers told it. */
+void timeline_soon(struct timeline *t);
+/* sluice-dp is killed and comes back: what its workers remembered themselves is gone, and what they were
+ * telling. */
+void timeline_restart(struct timeline *t, unsigned int workers);
 
 /* ---- time */
 /* Seconds go by: rows close, entries expire, pressure comes and goes. */

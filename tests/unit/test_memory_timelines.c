@@ -155,6 +155,98 @@ static void a_connection_that_closes_is_forgotten_after_a_minute_unless_data_com
 	assert_int_equal(timeline_goes(t, web(2), ACK), B);
 }
 
+/* ---- restarts, other workers */
+
+static void a_start_in_an_open_row_is_found_after_a_restart(void **state) /* T4 */
+{
+	struct timeline *t = *state;
+	const struct client before = web(1), g = web(2), base = web(3), last = web(4);
+
+	timeline_connects(t, before);
+	timeline_connects(t, base);
+	timeline_moves(t, B);
+	assert_int_equal(timeline_connects(t, g), B);
+	assert_int_equal(timeline_goes(t, base, DATA), A);
+	assert_int_equal(timeline_goes(t, last, SYN), B);
+	timeline_pass(t, 1);
+	assert_int_equal(timeline_goes(t, last, ACK), B); /* its handshake ends some milliseconds before */
+	timeline_soon(t);
+	timeline_restart(t, TIMELINE_WORKERS);
+	assert_int_equal(timeline_goes(t, g, DATA), B);
+	assert_int_equal(timeline_goes(t, base, DATA), A);
+	assert_int_equal(timeline_goes(t, last, DATA), B);
+	assert_int_equal(timeline_goes(t, before, DATA), A);
+	timeline_restart(t, 1);
+	assert_int_equal(timeline_goes(t, g, FIN), B);
+	timeline_soon(t);
+	timeline_restart(t, 2);
+	assert_int_equal(timeline_at(t, 1, g, SYN), B); /* its end was seen: a new one, at current */
+	timeline_moves(t, A);
+	assert_int_equal(timeline_at(t, 1, g, ACK), B);
+}
+
+static void connections_survive_restarts_at_any_moment_of_their_window(void **state)
+{
+	struct timeline *t = *state;
+
+	for (uint16_t i = 0; i < CLIENTS; i++)
+		timeline_connects(t, web(i));
+	timeline_moves(t, B);
+	for (uint16_t i = 0; i < CLIENTS; i++) {
+		assert_int_equal(timeline_at(t, 0, web(i), DATA), A);
+		assert_int_equal(timeline_connects(t, web((uint16_t)(1000 + i))), B);
+	}
+	timeline_moves(t, C);
+	for (unsigned int round = 0; round < 6; round++) {
+		timeline_soon(t);
+		timeline_restart(t, 1 + round % TIMELINE_WORKERS);
+		timeline_pass(t, TIMELINE_TCP_S - 1);
+		for (uint16_t i = 0; i < CLIENTS; i++) {
+			assert_int_equal(timeline_at(t, i % (1 + round % TIMELINE_WORKERS), web(i), ACK), A);
+			assert_int_equal(timeline_goes(t, web((uint16_t)(1000 + i)), ACK), B);
+		}
+	}
+}
+
+static void flows_that_move_to_another_worker_and_back_stay_where_they_are(void **state)
+{
+	struct timeline *t = *state;
+
+	timeline_moves(t, B);
+	assert_int_equal(timeline_connects(t, web(1)), B);
+	timeline_soon(t);
+	timeline_moves(t, C);
+	assert_int_equal(timeline_at(t, 1, web(1), DATA), B);
+	timeline_pass(t, 100);
+	assert_int_equal(timeline_at(t, 2, web(1), FIN), B);
+	timeline_soon(t);
+	assert_int_equal(timeline_at(t, 2, web(1), SYN), C); /* the port is used again, and so it is known */
+	assert_int_equal(timeline_at(t, 2, web(1), ACK), C);
+	timeline_soon(t);
+	assert_int_equal(timeline_at(t, 0, web(1), DATA), C);
+	assert_int_equal(timeline_at(t, 1, web(1), DATA), C);
+}
+
+static void a_port_reused_is_not_found_where_it_was_before(void **state) /* T3, with what others remember */
+{
+	struct timeline *t = *state;
+
+	timeline_connects(t, web(1));
+	timeline_moves(t, B);
+	assert_int_equal(timeline_at(t, 1, web(1), DATA), A);
+	timeline_soon(t);
+	timeline_state(t, A, SL_BACKEND_GONE); /* the row is home at B, A forgotten but by the memory */
+	timeline_state(t, A, SL_BACKEND_UP);   /* and somebody has its slot */
+	timeline_pass(t, 10);
+	timeline_state(t, A, SL_BACKEND_DRAINING);
+	assert_int_equal(timeline_at(t, 0, web(1), SYN), B);
+	assert_int_equal(timeline_at(t, 0, web(1), ACK), B); /* before and after the manager heard of it */
+	timeline_soon(t);
+	assert_int_equal(timeline_at(t, 0, web(1), DATA), B);
+	assert_int_equal(timeline_at(t, 1, web(1), DATA), B);
+	assert_int_equal(timeline_at(t, 2, web(1), DATA), B);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +256,10 @@ int main(void)
 		TIMELINE_TEST(unmarked_udp_stays_where_it_was_for_its_own_window),
 		TIMELINE_TEST(tracking_always_remembers_what_a_closed_row_would_forget),
 		TIMELINE_TEST(a_connection_that_closes_is_forgotten_after_a_minute_unless_data_comes),
+		TIMELINE_TEST(a_start_in_an_open_row_is_found_after_a_restart),
+		TIMELINE_TEST(connections_survive_restarts_at_any_moment_of_their_window),
+		TIMELINE_TEST(flows_that_move_to_another_worker_and_back_stay_where_they_are),
+		TIMELINE_TEST(a_port_reused_is_not_found_where_it_was_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
