@@ -13,7 +13,7 @@
 #ifdef __bpf__
 #define SL_RARE SL_INLINE
 #else
-#define SL_RARE static inline __attribute__((noinline))
+#define SL_RARE static __attribute__((noinline, unused))
 #endif
 #define SL_ALIGNED(n) __attribute__((aligned(n)))
 #define sl_likely(x) __builtin_expect(!!(x), 1)
