@@ -23,7 +23,7 @@ struct member {
 	uint32_t index; /* in maglev_pool.backends */
 	uint32_t weight;
 	bool backup;
-	bool without; /* left out of `without` */
+	uint8_t group; /* 0, or that of its rank among the new: left out of without[group - 1] and those below */
 	char name[SL_NAME_MAX];
 };
 
@@ -39,7 +39,8 @@ struct maglev {
 	struct sl_key key;
 	struct owners primaries;
 	struct owners backups; /* built when first needed: most pools have none */
-	struct owners without; /* of the role in use, without the backends that ramp because they are new */
+	struct owners without[MAGLEV_ADDED_MAX]; /* of the role in use, without the new ones of this group and above */
+	unsigned int groups;
 	bool without_backups;
 };
 
@@ -48,7 +49,8 @@ struct standing {
 	uint16_t slot;
 	bool whole;  /* live, takes all it owns: others' rows may come to it */
 	bool usable; /* live, takes at least a part */
-	bool added;
+	uint8_t group;   /* of the new that ramp; 0: it is none */
+	uint32_t added;
 	uint32_t accept; /* relative to the highest of the live */
 	uint64_t hash;
 };
@@ -64,8 +66,8 @@ static int member_compare(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* Owners among the members of one role; `without`: only those not marked so. */
-static int owners_build(const struct maglev *maglev, bool backup, bool without, struct owners *owners)
+/* Owners among the members of one role, but for the new ones of group `without` and above; 0: nobody is left out. */
+static int owners_build(const struct maglev *maglev, bool backup, unsigned int without, struct owners *owners)
 {
 	struct maglev_seat *seats = calloc(maglev->count + 1, sizeof(*seats));
 	int err;
@@ -78,7 +80,7 @@ static int owners_build(const struct maglev *maglev, bool backup, bool without, 
 	}
 	for (size_t i = 0; i < maglev->count; i++) {
 		const struct member *member = &maglev->members[i];
-		const bool seated = member->backup == backup && !(without && member->without);
+		const bool seated = member->backup == backup && (without == 0 || member->group < without);
 
 		seats[i].offset = sl_row_of((uint32_t)member->hash, maglev->rows);
 		seats[i].skip = 1 + sl_row_of((uint32_t)(member->hash >> 32), maglev->rows - 1);
@@ -100,11 +102,18 @@ static void owners_drop(struct owners *owners)
 	owners->row = NULL;
 }
 
+static void without_drop(struct maglev *maglev)
+{
+	for (size_t i = 0; i < MAGLEV_ADDED_MAX; i++)
+		owners_drop(&maglev->without[i]);
+	maglev->groups = 0;
+}
+
 static void maglev_clear(struct maglev *maglev)
 {
 	owners_drop(&maglev->primaries);
 	owners_drop(&maglev->backups);
-	owners_drop(&maglev->without);
+	without_drop(maglev);
 	free(maglev->members);
 	maglev->members = NULL;
 	maglev->count = 0;
@@ -203,7 +212,7 @@ int maglev_owners(struct maglev *maglev, const struct maglev_pool *pool)
 	maglev->count = pool->count;
 	maglev->rows = pool->rows;
 	maglev->key = pool->key;
-	err = owners_build(maglev, false, false, &maglev->primaries);
+	err = owners_build(maglev, false, 0, &maglev->primaries);
 	if (err < 0)
 		maglev_clear(maglev);
 	return err;
@@ -279,32 +288,55 @@ static enum maglev_source choose_source(const struct maglev *maglev, const struc
 	return MAGLEV_EMPTY;
 }
 
-/* Rows of new backends that ramp go to their owner in the table without these: build that when due. */
-static int without_update(struct maglev *maglev, const struct standing *standings, bool backup,
-			  const uint16_t **ret_row)
+/* The lowest rank above `last` among the new that ramp; 0: none. */
+static uint32_t next_rank(const struct standing *standings, size_t count, uint32_t last)
 {
-	bool any = false, same = maglev->without.row != NULL && maglev->without_backups == backup;
+	uint32_t rank = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!standings[i].whole && standings[i].added > last && (rank == 0 || standings[i].added < rank))
+			rank = standings[i].added;
+	return rank;
+}
+
+/* Ranks become groups 1, 2 …; what is past the last one shares it. Returns how many there are. */
+static unsigned int groups_fill(const struct maglev *maglev, struct standing *standings)
+{
+	unsigned int groups = 0;
+
+	for (uint32_t rank = next_rank(standings, maglev->count, 0); rank != 0 && groups < MAGLEV_ADDED_MAX;
+	     rank = next_rank(standings, maglev->count, rank)) {
+		groups++;
+		for (size_t i = 0; i < maglev->count; i++)
+			if (!standings[i].whole && standings[i].added >= rank)
+				standings[i].group = (uint8_t)groups;
+	}
+	return groups;
+}
+
+/* Rows that new backends do not take yet go to their owners in the tables without these: builds them when due. */
+static int without_update(struct maglev *maglev, struct standing *standings, bool backup)
+{
+	const unsigned int groups = groups_fill(maglev, standings);
+	bool same = maglev->groups == groups && maglev->without_backups == backup;
 
 	for (size_t i = 0; i < maglev->count; i++) {
-		const bool without = standings[i].added && !standings[i].whole;
-
-		same = same && maglev->members[i].without == without;
-		maglev->members[i].without = without;
-		any = any || without;
+		same = same && maglev->members[i].group == standings[i].group;
+		maglev->members[i].group = standings[i].group;
 	}
-	*ret_row = NULL;
-	if (!any) {
-		owners_drop(&maglev->without);
+	if (same)
 		return 0;
-	}
-	if (!same) {
-		int err = owners_build(maglev, backup, true, &maglev->without);
+	without_drop(maglev);
+	for (unsigned int group = 1; group <= groups; group++) {
+		int err = owners_build(maglev, backup, group, &maglev->without[group - 1]);
 
-		if (err < 0)
+		if (err < 0) {
+			without_drop(maglev);
 			return err;
-		maglev->without_backups = backup;
+		}
 	}
-	*ret_row = maglev->without.row;
+	maglev->groups = groups;
+	maglev->without_backups = backup;
 	return 0;
 }
 
@@ -337,10 +369,18 @@ static bool keeps_row(const struct maglev *maglev, const struct standing *standi
 	return (uint16_t)hash_row(&maglev->key, row, standing->hash) < standing->accept;
 }
 
-static void overlay_rows(const struct maglev *maglev, const struct standing *standings, const uint16_t *owner,
-			 const uint16_t *without, uint16_t *ret_row)
+/* The owner, or whoever would be it without the new ones that do not take the row yet; MAGLEV_NOBODY: probe again. */
+static uint16_t taker(const struct maglev *maglev, const struct standing *standings, uint16_t at, uint32_t row)
 {
-	uint16_t above = MAGLEV_NOBODY;
+	while (at != MAGLEV_NOBODY && !keeps_row(maglev, &standings[at], row)) /* groups fall: it ends */
+		at = standings[at].group > 0 ? maglev->without[standings[at].group - 1].row[row] : MAGLEV_NOBODY;
+	return at;
+}
+
+static void overlay_rows(const struct maglev *maglev, const struct standing *standings, const uint16_t *owner,
+			 uint16_t *ret_row)
+{
+	uint16_t above = MAGLEV_NOBODY, at;
 	uint32_t row = 0;
 
 	/* Downwards, so that the next whole row above is always at hand; above the last one is the first. */
@@ -349,17 +389,12 @@ static void overlay_rows(const struct maglev *maglev, const struct standing *sta
 	assert(row < maglev->rows); /* someone whole owns a row: assured by rows_owned() */
 	above = owner[row];
 	for (row = maglev->rows; row-- > 0;) {
-		const struct standing *standing = &standings[owner[row]];
-
-		if (standing->whole)
+		if (standings[owner[row]].whole)
 			above = owner[row];
-		if (keeps_row(maglev, standing, row))
-			ret_row[row] = standing->slot;
-		else if (standing->added && without != NULL && without[row] != MAGLEV_NOBODY &&
-			 standings[without[row]].whole)
-			ret_row[row] = standings[without[row]].slot;
-		else
-			ret_row[row] = standings[probe_again(maglev, standings, owner, row, above)].slot;
+		at = taker(maglev, standings, owner[row], row);
+		if (at == MAGLEV_NOBODY)
+			at = probe_again(maglev, standings, owner, row, above);
+		ret_row[row] = standings[at].slot;
 	}
 }
 
@@ -389,7 +424,6 @@ int maglev_overlay(struct maglev *maglev, const struct maglev_pool *pool, uint16
 {
 	struct standing *standings = calloc(maglev->count + 1, sizeof(*standings));
 	struct owners *owners;
-	const uint16_t *without = NULL;
 	enum maglev_source source;
 	int err = 0;
 
@@ -404,13 +438,13 @@ int maglev_overlay(struct maglev *maglev, const struct maglev_pool *pool, uint16
 	}
 	owners = source == MAGLEV_BACKUPS ? &maglev->backups : &maglev->primaries;
 	if (owners->row == NULL)
-		err = owners_build(maglev, source == MAGLEV_BACKUPS, false, owners);
+		err = owners_build(maglev, source == MAGLEV_BACKUPS, 0, owners);
 	if (err == 0)
-		err = without_update(maglev, standings, source == MAGLEV_BACKUPS, &without);
+		err = without_update(maglev, standings, source == MAGLEV_BACKUPS);
 	if (err < 0)
 		goto out;
 	if (rows_owned(maglev, standings, owners->row))
-		overlay_rows(maglev, standings, owners->row, without, ret_row);
+		overlay_rows(maglev, standings, owners->row, ret_row);
 	else
 		spread_rows(maglev, standings, ret_row);
 out:

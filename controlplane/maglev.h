@@ -16,6 +16,7 @@
 enum maglev_limit {
 	MAGLEV_ACCEPT_ALL = 65536, /* a backend that takes every row it owns */
 	MAGLEV_PROBES = 32,        /* re-probes of a row before it falls to the next live row upwards */
+	MAGLEV_ADDED_MAX = 8,      /* ranks of new backends told apart: each costs a table of owners */
 };
 
 struct maglev_backend {
@@ -24,9 +25,12 @@ struct maglev_backend {
 	uint16_t slot;    /* what the table says for it; of no influence on who gets which row */
 	bool backup;      /* serves only while no primary can */
 	bool live;        /* its health is up; panic may overrule this */
-	bool added;       /* ramps because it is new: what it leaves goes where it went before it came */
-	uint32_t accept; /* share of its own rows, of 65536; 0: none whatever its health (drain, off, unknown)
-			  */
+	/*
+	 * 0, or its rank among those that ramp because they are new: what it does not take yet goes where it would
+	 * go without it and those that came after it (higher ranks), so that each of them moves a row once.
+	 */
+	uint32_t added;
+	uint32_t accept; /* share of its own rows, of 65536; 0: none whatever its health (drain, off, unknown) */
 };
 
 struct maglev_pool {

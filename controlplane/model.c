@@ -98,9 +98,9 @@ static void backend_inherit_health(struct model_backend *backend, const struct m
 	memcpy(backend->reason, old->reason, sizeof(backend->reason));
 }
 
-/* One backend of the new configuration; `old` is its former self or NULL, `added`: its pool has others already. */
+/* One backend of the new configuration; `old` is its former self or NULL. New: its pool has others already. */
 static void backend_init(struct model_backend *backend, const struct model_pool *pool, const struct model_backend *old,
-			 bool added, uint64_t now_s)
+			 bool is_new, uint32_t added, uint64_t now_s)
 {
 	const bool checked = pool->conf->check >= 0;
 	const bool same = old && sl_addr_equal(&old->conf->address, &backend->conf->address);
@@ -123,8 +123,8 @@ static void backend_init(struct model_backend *backend, const struct model_pool 
 			backend_inherit_health(backend, old);
 	}
 	/* new here, or another machine under the name, or of weight 0 until now */
-	if ((old ? !same : added) || (old && old->conf->weight == 0 && backend->conf->weight > 0))
-		backend_ramp_begin(pool, backend, !old || old->conf->weight == 0);
+	if ((old ? !same : is_new) || (old && old->conf->weight == 0 && backend->conf->weight > 0))
+		backend_ramp_begin(pool, backend, !old || old->conf->weight == 0 ? added : 0);
 }
 
 static int pool_init(struct model *model, struct model_pool *pool, const struct config_pool *conf, uint64_t now_s)
@@ -153,7 +153,7 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 	pool->backend_count = conf->backend_count;
 	for (size_t i = 0; i < conf->backend_count; i++) {
 		struct model_backend *backend = &pool->backends[i];
-		const bool added = known && !identity_in_use(pool_id->children, conf->backends[i].name);
+		const bool is_new = known && !identity_in_use(pool_id->children, conf->backends[i].name);
 
 		err = identities_backend(&model->ids, pool_id, conf->backends[i].name, SL_BACKENDS_MAX, &backend_id);
 		if (err < 0)
@@ -163,7 +163,7 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 		backend->stats = backend_id->stats;
 		if (backend->slot >= pool->slots)
 			pool->slots = (uint16_t)(backend->slot + 1);
-		backend_init(backend, pool, backend_by_slot(old, backend->slot), added, now_s);
+		backend_init(backend, pool, backend_by_slot(old, backend->slot), is_new, model->added_last + 1, now_s);
 	}
 	pool->dirty_table = pool->dirty_backends = true;
 	if (old && old->slots > pool->slots)
@@ -339,6 +339,7 @@ int model_configure(struct model *model, const struct config *config, uint64_t n
 		return err;
 	}
 	identities_end(&model->ids, now_s);
+	model->added_last++;
 	forget_overrides(model, &fresh);
 	forget_removed(model, &fresh);
 	for (size_t i = 0; i < config->pool_count; i++)

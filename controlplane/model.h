@@ -47,7 +47,8 @@ enum { MODEL_RAMP_STEPS = 20 }; /* equal ones; the first at once, so that real t
 /* A backend's way to its full share; all zero but since_ms: it has that. */
 struct model_ramp {
 	bool on;       /* its share grows; while it is not up it waits */
-	bool added;    /* it is new in the table: what it does not take yet stays where it was before it came */
+	uint32_t added; /* it is new in the table: what it does not take yet stays where it was before it came; later
+			 * ones have higher numbers, those of one configuration the same; 0: it is not new */
 	bool full;     /* it takes everything already, since nobody could take the rest; others do not count on it yet */
 	uint32_t step; /* 1 to MODEL_RAMP_STEPS */
 	uint64_t since_ms; /* CLOCK_BOOTTIME; MODEL_NEVER: model_advance() has not seen it up yet */
@@ -148,6 +149,7 @@ struct model {
 	uint64_t applied_ms;         /* what was decided up to then is in force for MODEL_APPLIED_MS and more */
 	uint64_t census_ms;          /* applied_ms when the census that runs began */
 	uint64_t now_ms;             /* CLOCK_BOOTTIME of the last model_advance() */
+	uint32_t added_last;         /* the highest model_ramp.added given */
 	struct publisher *publisher; /* not owned; NULL: nothing is published */
 	struct sl_shm_limits limits;
 	struct model_events events;
@@ -263,7 +265,8 @@ int model_restore_rows(struct model *model, struct row_file *file);
 struct model_times {
 	uint64_t down_since_ms; /* MODEL_NEVER: it does not linger */
 	uint64_t ramp_since_ms; /* MODEL_NEVER: it does not ramp, or not yet */
-	bool added, full;       /* as in struct model_ramp */
+	uint32_t added;         /* as in struct model_ramp, and so is full */
+	bool full;
 };
 /* True when there is something to keep. */
 bool model_backend_times(const struct model_backend *backend, struct model_times *ret_times);

@@ -69,7 +69,7 @@ uint32_t model_backend_accept(const struct model_backend *backend)
 	return ramp->on && !ramp->full ? ramp->step * MAGLEV_ACCEPT_ALL / MODEL_RAMP_STEPS : MAGLEV_ACCEPT_ALL;
 }
 
-void backend_ramp_begin(const struct model_pool *pool, struct model_backend *backend, bool added)
+void backend_ramp_begin(const struct model_pool *pool, struct model_backend *backend, uint32_t added)
 {
 	backend->ramp = (struct model_ramp){
 		.on = pool->conf->slow_start_ms > 0,
@@ -136,7 +136,7 @@ static void turn(struct model_pool *pool, struct model_backend *backend, enum ba
 	if (health == BACKEND_DOWN || (health == BACKEND_UP && !backend->ramp.on))
 		backend_ramp_end(backend); /* a newcomer that is down is like any other that is */
 	if (health == BACKEND_UP && was == BACKEND_DOWN && model_backend_accepting(backend))
-		backend_ramp_begin(pool, backend, false);
+		backend_ramp_begin(pool, backend, 0);
 	pool->dirty_table = pool->dirty_backends = true;
 	pool->due_ms = 0;
 }
@@ -214,7 +214,7 @@ int model_set_override(struct model *model, const char *pool_name, const char *n
 	if (override->admin != BACKEND_READY)
 		backend_ramp_end(backend);
 	else if (was != BACKEND_READY && backend->health == BACKEND_UP && backend->conf->weight > 0)
-		backend_ramp_begin(pool, backend, was == BACKEND_RETIRE);
+		backend_ramp_begin(pool, backend, was == BACKEND_RETIRE ? ++model->added_last : 0);
 	pool->dirty_table = pool->dirty_backends = true;
 	pool->due_ms = 0;
 	return 0;
@@ -230,7 +230,7 @@ bool model_backend_times(const struct model_backend *backend, struct model_times
 		.added = backend->ramp.added,
 		.full = backend->ramp.full,
 	};
-	return ret_times->down_since_ms != MODEL_NEVER || ret_times->ramp_since_ms != MODEL_NEVER || ret_times->added;
+	return ret_times->down_since_ms != MODEL_NEVER || ret_times->ramp_since_ms != MODEL_NEVER || ret_times->added > 0;
 }
 
 int model_restore_times(struct model *model, const char *pool_name, const char *name, const struct model_times *times)
@@ -244,7 +244,9 @@ int model_restore_times(struct model *model, const char *pool_name, const char *
 	backend->was_up = times->down_since_ms != MODEL_NEVER;
 	backend->down_since_ms = times->down_since_ms;
 	backend_ramp_end(backend);
-	if (times->ramp_since_ms != MODEL_NEVER || times->added)
+	if (times->added > model->added_last)
+		model->added_last = times->added;
+	if (times->ramp_since_ms != MODEL_NEVER || times->added > 0)
 		backend->ramp = (struct model_ramp){ .on = pool->conf->slow_start_ms > 0, .added = times->added,
 						     .full = times->full, .step = 1, .since_ms = times->ramp_since_ms };
 	pool->due_ms = 0;

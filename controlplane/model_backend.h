@@ -8,10 +8,10 @@
 #include "model.h"
 
 /*
- * From the next model_advance() at which it is up on, its share grows for the pool's slow-start. `added`: it
- * is new in the table, so what it does not take yet stays where it was before it came.
+ * From the next model_advance() at which it is up on, its share grows for the pool's slow-start. `added`: as in
+ * struct model_ramp.
  */
-void backend_ramp_begin(const struct model_pool *pool, struct model_backend *backend, bool added);
+void backend_ramp_begin(const struct model_pool *pool, struct model_backend *backend, uint32_t added);
 void backend_ramp_end(struct model_backend *backend); /* it takes everything that is its own */
 /*
  * Where nobody of a role serves in full (or everybody does, in panic), nobody takes what ramps leave: they

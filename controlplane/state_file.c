@@ -200,7 +200,7 @@ static int read_times(const json_t *array, struct state *state)
 		t->times = (struct model_times){
 			.down_since_ms = get_time(entry, "down-since-ms"),
 			.ramp_since_ms = get_time(entry, "ramp-since-ms"),
-			.added = json_is_true(json_object_get(entry, "added")),
+			.added = (uint32_t)get_u64(entry, "added"),
 			.full = json_is_true(json_object_get(entry, "full")),
 		};
 		state->times_count++;
@@ -323,8 +323,8 @@ static json_t *write_times(const struct state *state)
 			json_object_set_new(entry, "down-since-ms", json_integer((json_int_t)t->times.down_since_ms));
 		if (t->times.ramp_since_ms != MODEL_NEVER)
 			json_object_set_new(entry, "ramp-since-ms", json_integer((json_int_t)t->times.ramp_since_ms));
-		if (t->times.added)
-			json_object_set_new(entry, "added", json_true());
+		if (t->times.added > 0)
+			json_object_set_new(entry, "added", json_integer(t->times.added));
 		if (t->times.full)
 			json_object_set_new(entry, "full", json_true());
 		json_array_append_new(array, entry);

@@ -126,7 +126,8 @@ static enum maglev_source decide(struct twin *twin)
 	return MAGLEV_EMPTY;
 }
 
-static void fill(const struct twin *twin, bool without_new, uint16_t *ret_owner)
+/* Owners but for those that are new, ramp and have rank `without` or a higher one; 0: of all. */
+static void fill(const struct twin *twin, uint32_t without, uint16_t *ret_owner)
 {
 	const struct maglev_pool *pool = twin->pool;
 	struct maglev_seat *seats = calloc(pool->count + 1, sizeof(*seats));
@@ -138,7 +139,7 @@ static void fill(const struct twin *twin, bool without_new, uint16_t *ret_owner)
 
 		seats[i].offset = (uint32_t)(((hash & 0xffffffff) * pool->rows) >> 32);
 		seats[i].skip = (uint32_t)(((hash >> 32) * (pool->rows - 1)) >> 32) + 1;
-		if (b->backup == twin->backup && !(without_new && b->added && !whole(twin, b)))
+		if (b->backup == twin->backup && !(without > 0 && b->added >= without && !whole(twin, b)))
 			seats[i].weight = b->weight;
 	}
 	maglev_twin_fill(seats, pool->count, pool->rows, ret_owner);
@@ -153,19 +154,19 @@ static uint32_t second_hash(const struct maglev_pool *pool, uint64_t row, uint64
 }
 
 static const struct maglev_backend *place(const struct twin *twin, const uint16_t *owner,
-					  const uint16_t *without, uint32_t row)
+					  uint16_t *const *without, uint32_t row)
 {
 	const struct maglev_pool *pool = twin->pool;
-	const struct maglev_backend *b = twin->sorted[owner[row]];
+	uint16_t holder = owner[row];
 
-	if (usable(twin, b)) {
-		const uint64_t accept = (uint64_t)b->accept * 65536 / twin->highest;
+	while (holder != MAGLEV_NOBODY) {
+		const struct maglev_backend *b = twin->sorted[holder];
+		const uint64_t accept = usable(twin, b) ? (uint64_t)b->accept * 65536 / twin->highest : 0;
 
 		if ((second_hash(pool, row, name_hash(pool, b)) & 0xffff) < accept)
 			return b;
+		holder = b->added > 0 && !whole(twin, b) ? without[b->added][row] : MAGLEV_NOBODY;
 	}
-	if (b->added && without[row] != MAGLEV_NOBODY && whole(twin, twin->sorted[without[row]]))
-		return twin->sorted[without[row]];
 	for (uint64_t k = 1; k <= 32; k++) {
 		const uint32_t at = (uint32_t)(((uint64_t)second_hash(pool, row, k) * pool->rows) >> 32);
 
@@ -197,15 +198,20 @@ static bool place_crowded(const struct twin *twin, const uint16_t *owner, uint16
 enum maglev_source maglev_twin_table(const struct maglev_pool *pool, uint16_t *ret_row)
 {
 	struct twin twin = {.pool = pool, .sorted = calloc(pool->count + 1, sizeof(*twin.sorted))};
-	uint16_t *owner = calloc(pool->rows, sizeof(*owner)), *without = calloc(pool->rows, sizeof(*without));
+	uint16_t *owner = calloc(pool->rows, sizeof(*owner)), *without[MAGLEV_ADDED_MAX + 1];
 	enum maglev_source source;
 
-	assert(twin.sorted != NULL && owner != NULL && without != NULL);
+	assert(twin.sorted != NULL && owner != NULL);
+	for (uint32_t rank = 0; rank <= MAGLEV_ADDED_MAX; rank++) {
+		without[rank] = calloc(pool->rows, sizeof(*without[rank]));
+		assert(without[rank] != NULL);
+	}
 	sort_backends(&twin);
 	source = decide(&twin);
 	if (source != MAGLEV_EMPTY) {
-		fill(&twin, false, owner);
-		fill(&twin, true, without);
+		fill(&twin, 0, owner);
+		for (uint32_t rank = 1; rank <= MAGLEV_ADDED_MAX; rank++)
+			fill(&twin, rank, without[rank]);
 		if (place_crowded(&twin, owner, ret_row))
 			goto out;
 	}
@@ -213,7 +219,8 @@ enum maglev_source maglev_twin_table(const struct maglev_pool *pool, uint16_t *r
 		ret_row[row] =
 			source == MAGLEV_EMPTY ? SL_SLOT_NONE : place(&twin, owner, without, row)->slot;
 out:
-	free(without);
+	for (uint32_t rank = 0; rank <= MAGLEV_ADDED_MAX; rank++)
+		free(without[rank]);
 	free(owner);
 	free(twin.sorted);
 	return source;

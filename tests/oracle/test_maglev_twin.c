@@ -20,6 +20,7 @@ static const uint32_t primes[] = {7, 13, 251, 1009, 4093, 8191, 65537, 131071};
 static void randomize(struct pool_fixture *f, uint64_t *random)
 {
 	const bool healthy = random_next(random) % 4 == 0;
+	uint64_t new;
 
 	f->pool.key.k0 = random_next(random);
 	f->pool.key.k1 = random_next(random);
@@ -30,7 +31,8 @@ static void randomize(struct pool_fixture *f, uint64_t *random)
 		b->weight = (uint32_t)(random_next(random) % 101);
 		b->backup = random_next(random) % 8 == 0;
 		b->live = healthy || random_next(random) % 3 != 0;
-		b->added = random_next(random) % 8 == 0;
+		new = random_next(random);
+		b->added = new % 8 == 0 ? 1 + (uint32_t)(new / 8 % MAGLEV_ADDED_MAX) : 0;
 		b->accept = MAGLEV_ACCEPT_ALL;
 		if (random_next(random) % 6 == 0)
 			b->accept = (uint32_t)(random_next(random) % MAGLEV_ACCEPT_ALL);

@@ -199,7 +199,7 @@ static void an_undrained_backend_ramps_and_so_does_one_that_was_retired_or_off(v
 		assert_int_equal(at(f, START_MS + i * SLOW_START_MS), MODEL_NEVER);
 		assert_int_equal(model_fixture_rows(f, 1), 0);
 		assert_int_equal(model_set_override(f->model, "web", "web2", &(struct model_override){ .admin = BACKEND_READY }), 0);
-		assert_int_equal(web(f, 1)->ramp.added, away[i] == BACKEND_RETIRE);
+		assert_int_equal(web(f, 1)->ramp.added > 0, away[i] == BACKEND_RETIRE);
 		ramp_to_end(f, START_MS + i * SLOW_START_MS, 1);
 		assert_int_not_equal(model_fixture_rows(f, 1), 0);
 	}

@@ -50,7 +50,7 @@ static void what_is_written_is_read_back(void **unused)
 				     .at_boottime_s = 42 };
 	struct state_times times[] = {
 		{ "web", "web1", { .down_since_ms = 5, .ramp_since_ms = MODEL_NEVER } },
-		{ "web", "web2", { .down_since_ms = MODEL_NEVER, .ramp_since_ms = 0, .added = true, .full = true } },
+		{ "web", "web2", { .down_since_ms = MODEL_NEVER, .ramp_since_ms = 0, .added = 7, .full = true } },
 	};
 	struct identity *pool, *backend, *service;
 	char reterr[256];
