@@ -127,22 +127,24 @@ static void count_entry(void *arg, const struct flow_census_entry *entry)
 	struct flow_census *census = arg;
 	struct flow_census_result *result = census->making;
 	struct flow_census_pool *pool = find_pool(result, entry->pool);
-	const uint8_t kind = entry->kind < SL_FLOW_KIND_COUNT ? entry->kind : SL_FLOW_TCP;
-	uint32_t life_s = SL_FLOW_CLOSING_S;
+	const struct sl_flow_entry seen = { .slot = entry->slot, .seen_s = entry->seen_s, .kind = entry->kind,
+					    .closing = entry->closing };
 
+	if (entry->slot == SL_SLOT_NONE || entry->kind >= SL_FLOW_KIND_COUNT) { /* nobody finds these, as flows.h says */
+		result->forgotten++;
+		return;
+	}
 	if (pool == NULL) {
 		result->unknown++;
 		return;
 	}
-	if (!entry->closing)
-		life_s = sl_flow_life_s(pool->want.idle_s[kind]);
-	if (sl_flow_age_s(census->now_s, entry->seen_s) > life_s) {
+	if (!sl_flow_entry_lives(&seen, census->now_s, sl_flow_life_s(pool->want.idle_s[entry->kind]))) {
 		result->expired++;
 		return;
 	}
 	result->flows++;
 	pool->flows++;
-	pool->kinds[kind]++;
+	pool->kinds[entry->kind]++;
 	if (entry->slot < pool->want.slots)
 		count_slot(&pool->slot[entry->slot], entry, census->now_s);
 	else

@@ -65,6 +65,7 @@ struct flow_census_result {
 	uint64_t began_ms, ended_ms;
 	uint64_t flows;        /* alive, of all pools */
 	uint64_t expired;      /* too old to be found, not swept yet */
+	uint64_t forgotten;    /* notes that a connection is known no more */
 	uint64_t unknown;      /* of pools that nobody asked for */
 	struct flow_census_pool *pools; /* ascending by id */
 	size_t pool_count;

@@ -138,6 +138,21 @@ static void what_is_too_old_to_be_found_is_not_counted(void **state)
 	assert_int_equal(flow_census_find(result, 3)->kinds[SL_FLOW_UDP], 1);
 }
 
+static void notes_of_what_is_forgotten_name_nobody(void **state)
+{
+	struct fixture *f = *state;
+	const struct flow_census_result *result;
+
+	put(f, 0, 3, 1, SL_SLOT_NONE, 1);
+	put(f, 1, 3, 1, SL_SLOT_NONE | SL_FLOW_CLOSING, 1);
+	put(f, 2, 3, 1, 0, 1);
+	set_kind(f, 2, 3); /* no kind: workers do not find it either */
+	result = scan(f, BUCKETS);
+	assert_int_equal(result->forgotten, 3);
+	assert_int_equal(result->flows, 0);
+	assert_int_equal(flow_census_find(result, 3)->row[1], 0);
+}
+
 static void a_result_is_of_a_whole_scan_and_stays_until_the_next_one_is_whole(void **state)
 {
 	struct fixture *f = *state;
@@ -227,7 +242,7 @@ static void anything_may_be_in_the_file(void **state)
 			bytes[i] = round % 3 == 0 ? (uint8_t)random : round % 3 == 1 ? 0xff : (uint8_t)(random & 3);
 		}
 		result = scan(f, 7);
-		assert_int_equal(result->flows + result->expired + result->unknown <= BUCKETS * SL_FLOW_WAYS, 1);
+		assert_int_equal(result->flows + result->expired + result->unknown + result->forgotten <= BUCKETS * SL_FLOW_WAYS, 1);
 	}
 }
 
@@ -238,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(entries_are_counted_by_pool_row_and_slot),
 		T(what_is_too_old_to_be_found_is_not_counted),
+		T(notes_of_what_is_forgotten_name_nobody),
 		T(a_result_is_of_a_whole_scan_and_stays_until_the_next_one_is_whole),
 		T(a_scan_that_begins_anew_starts_at_the_first_place),
 		T(a_source_that_is_lost_leaves_no_result_of_that_scan),
