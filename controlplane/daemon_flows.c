@@ -179,6 +179,15 @@ static void take_pressure(struct daemon *d)
 
 /* ---- census -------------------------------------------------------------------------------------------- */
 
+/*
+ * Whether a count of the file names all that is remembered: a worker may know connections that it told the file before
+ * this one, until their life is over.
+ */
+static bool is_complete(const struct daemon *d)
+{
+	return daemon_boottime_s() > flow_file_header(d->flows->file)->created_s + longest_life_s(d);
+}
+
 static void on_step(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
@@ -199,7 +208,7 @@ static void on_step(uv_timer_t *timer)
 		flow_census_forget(f->census);
 		return;
 	}
-	if (step > 0 && model_counted(d->model, flow_census_result(f->census))) {
+	if (step > 0 && is_complete(d) && model_counted(d->model, flow_census_result(f->census))) {
 		d->state_dirty = true;
 		daemon_publish(d);
 	}
@@ -292,8 +301,12 @@ static void show_pools(const struct daemon *d, const struct flow_census_result *
 	for (size_t i = 0; i < d->model->pool_count; i++) {
 		const struct model_pool *pool = &d->model->pools[i];
 		const struct flow_census_pool *counted = flow_census_find(census, pool->id);
-		struct api_flows_pool shown = { .name = pool->conf->name, .rows = pool->conf->table_size };
+		struct api_flows_pool shown = { .name = pool->conf->name, .rows = pool->rows.rows,
+						.look_rows = row_history_looks(&pool->rows), .lens_rows = pool->rows.lens.rows,
+						.change_waits = pool->rows_wait };
 
+		for (int kind = 0; kind < SL_FLOW_KIND_COUNT; kind++)
+			shown.open_rows[kind] = pool->rows.kind[kind].open;
 		if (counted != NULL) {
 			shown.counted = true;
 			shown.flows = counted->flows;

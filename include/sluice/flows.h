@@ -49,7 +49,8 @@ struct sl_flows_header {
 	__u64 numbering;       /* of the ids and slots in it: the state file's; another one: of no use */
 	struct sl_region hot;
 	struct sl_region home;
-	__u64 zero[8];
+	__u64 created_s;       /* CLOCK_BOOTTIME seconds: what was remembered before is in it only where it was told again */
+	__u64 zero[7];
 	__u64 checksum;        /* sl_checksum64 of all bytes before it */
 };
 

@@ -13,7 +13,7 @@ from processes import run, wait_for
 from scenario import scenario
 
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
-SHOWS = ("services", "backends", "stats", "verdicts", "workers", "datapath")
+SHOWS = ("services", "backends", "stats", "verdicts", "workers", "datapath", "flows")
 
 
 @scenario(timeout=150, family=(4, 6), first=("sluiced", "sluice-dp"), back=("sluiced", "sluice-dp"))
