@@ -131,12 +131,12 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 {
 	struct identity *pool_id, *backend_id;
 	struct model_pool *old;
-	bool known;
+	bool known, rests;
 	int err;
 
 	pool->conf = conf;
 	known = identity_in_use(model->ids.pools, conf->name);
-	pool->suspect = known || identity_rests(model->ids.pools, conf->name);
+	rests = identity_rests(model->ids.pools, conf->name);
 	err = identities_pool(&model->ids, conf->name, SL_POOLS_MAX, &pool_id);
 	if (err < 0)
 		return err;
@@ -144,6 +144,7 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 	old = pool_by_id(model->pool_by_id, model->pool_ids, pool->id);
 	pool->source = old ? old->source : MAGLEV_EMPTY;
 	pool->rows_due_ms = MODEL_NEVER;
+	pool->suspect = old ? old->suspect : known || rests; /* it was there before, and we know nothing of its rows */
 	err = maglev_create(&pool->maglev);
 	if (err < 0)
 		return err;

@@ -147,7 +147,8 @@ struct model {
 	uint64_t committed_ms;       /* CLOCK_BOOTTIME of it */
 	struct model_applied applied_next, applied_last; /* not yet in force for long */
 	uint64_t applied_ms;         /* what was decided up to then is in force for MODEL_APPLIED_MS and more */
-	uint64_t census_ms;          /* applied_ms when the census that runs began */
+	uint64_t applied_generation;
+	uint64_t census_ms;          /* what was decided up to then was so when the census that runs began */
 	uint64_t now_ms;             /* CLOCK_BOOTTIME of the last model_advance() */
 	uint32_t added_last;         /* the highest model_ramp.added given */
 	struct publisher *publisher; /* not owned; NULL: nothing is published */

@@ -114,6 +114,9 @@ void model_set_applied(struct model *model, uint64_t generation, uint64_t now_ms
 	if (generation != model->generation)
 		return; /* a later one is on its way */
 	ripen(model, now_ms);
+	if (model->applied_generation == generation)
+		return;
+	model->applied_generation = generation;
 	if (model->applied_next.applied_ms == 0)
 		model->applied_next = applied;
 	else
@@ -124,6 +127,8 @@ void model_census_begin(struct model *model, uint64_t now_ms)
 {
 	ripen(model, now_ms);
 	model->census_ms = model->applied_ms;
+	if (model->applied_generation == model->generation && model->applied_next.applied_ms == 0)
+		model->census_ms = now_ms - 1; /* nothing was decided since then that is not in force */
 }
 
 /*
