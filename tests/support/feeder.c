@@ -93,12 +93,13 @@ void feeder_use(struct feeder *feeder, unsigned int backends)
 
 struct feeder *feeder_create(const struct feeder_conf *conf)
 {
-	static const struct sl_settings settings = {.hash_key = {1, 2}, .flow_key = {3, 4}, .reply_rate = 1000};
+	const struct sl_settings settings = {.hash_key = {1, 2}, .flow_key = {3, 4}, .reply_rate = 1000,
+					     .numbering = conf->numbering};
 	const struct publisher_events events = {.hello = feeder_hello};
 	struct feeder *feeder = calloc(1, sizeof(*feeder));
 	struct publisher_events own;
 	const struct sl_pool pool = {.rows = FEEDER_ROWS, .slots = (uint16_t)conf->backends, .idle_s = {60, 60, 60}};
-	const struct sl_service service = {.mode = (uint8_t)conf->mode};
+	const struct sl_service service = {.mode = (uint8_t)conf->mode, .tracking = (uint8_t)conf->tracking};
 	const struct sl_listener listener = {
 		.addr = conf->vip, .port = htons(FEEDER_PORT), .proto = conf->proto, .service = 0};
 	const struct sl_vip vip = {.addr = conf->vip};

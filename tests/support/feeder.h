@@ -25,6 +25,8 @@ struct feeder_conf {
 	uint16_t out_port;      /* port index the backends are behind */
 	struct sl_addr backend_addr, outer_src; /* mode ipip: all backends have this address */
 	uint32_t services_max;  /* capacity of the file; 0: 8 */
+	uint64_t numbering;     /* of the settings; 0: none, so no file of connections belongs to them */
+	enum sl_tracking tracking;
 };
 
 struct feeder;
