@@ -152,6 +152,20 @@ def backend_fails(script, lab, before):
     script.held(f"in after {noticed:.1f} s; every connection where it was at first")
 
 
+def backend_drains(script, lab, before):
+    script.step("be3 is drained under 50 open connections, and taken back:")
+    held = lab.clients.hold(50, first_port=45000)
+    lab.balancer.ctl("drain", "be3")
+    lab.balancer.wait_state("be3", "draining")
+    script.demand("be3" not in all_answered(script, lab.clients.fetch(REQUESTS)).values(), "be3 got new connections")
+    script.demand(held.ask() == held.first, "open connections broke")
+    lab.balancer.ctl("ready", "be3")
+    lab.balancer.wait_state("be3", "up")
+    script.demand(held.ask() == held.first, "open connections broke")
+    script.demand(all_answered(script, lab.clients.fetch(REQUESTS)) == before, "not every connection is back where it was")
+    script.held("no new connection to it meanwhile, none of the open ones broke")
+
+
 def control_plane_dies(script, lab, before):
     script.step("sluiced is killed with kill -9; traffic goes on:")
     held = lab.clients.hold(50)
@@ -224,6 +238,7 @@ def main():
             try:
                 before = first_light(script, lab)
                 backend_fails(script, lab, before)
+                backend_drains(script, lab, before)
                 held = control_plane_dies(script, lab, before)
                 data_plane_dies(script, lab, before, held)
                 status(script, lab)
