@@ -61,33 +61,6 @@ static void find_rows(const struct daemon *d, struct numbering_found *found)
 	}
 }
 
-/* Names of one pool with their numbers. Statistics positions are new: counters start at what the position had. */
-static int take_names(struct identities *ids, const struct row_file *file)
-{
-	struct identity *pool, *backend;
-	int err = file->pool < SL_POOLS_MAX ? 0 : -EINVAL;
-
-	if (err == 0)
-		err = identities_restore(&ids->pools, file->pool_name, file->pool, 0, 0, &pool);
-	for (size_t i = 0; err == 0 && i < file->name_count; i++) {
-		err = identities_restore(&pool->children, file->names[i].name, file->names[i].slot, ids->stats_next, 0, &backend);
-		if (err == 0)
-			ids->stats_next++;
-	}
-	return err;
-}
-
-static int take_all_names(struct daemon *d)
-{
-	int err = 0;
-
-	for (size_t i = 0; err == 0 && i < d->row_file_count; i++)
-		err = take_names(&d->model->ids, &d->row_files[i]);
-	if (err < 0)
-		identities_clear(&d->model->ids);
-	return err;
-}
-
 /* Forgets what is of another numbering. Returns how many that were. */
 static size_t drop_rows(struct daemon *d, uint64_t numbering)
 {
@@ -142,10 +115,6 @@ void daemon_numbering_start(struct daemon *d, const struct sl_key *hash_key)
 	if (flow_file_peek(d->runtime_dir, boot_id, &flows) == 0)
 		found.flows = (struct numbering_source){ flows.numbering, true, flows.flow_key };
 	choice = numbering_choose(&found);
-	if (choice.names == NUMBERING_FROM_ROWS && take_all_names(d) < 0) { /* two files claim one name: none is believed */
-		found.rows_disagree = true;
-		choice = numbering_choose(&found);
-	}
 	dropped = drop_rows(d, choice.numbering);
 	log_choice(d, &found, &choice, dropped);
 	model_set_keys(d->model, hash_key, &choice.flow_key);
