@@ -317,7 +317,9 @@ static int manager_tick(struct manager *manager)
 {
 	const uint64_t now_ns = manager_now_ns();
 
-	if (manager_feed(manager, now_ns) | manager_flows(manager, now_ns) || manager->roots.count > 0)
+	const bool fed = manager_feed(manager, now_ns), told = manager_flows(manager, now_ns);
+
+	if (fed || told || manager->roots.count > 0)
 		manager->active_ns = now_ns;
 	manager_retire(manager);
 	if (now_ns - manager->report_ns >= MANAGER_REPORT_MS * 1000000ull) {
