@@ -15,6 +15,7 @@ struct fragment_set {
 	_Atomic uint64_t answer[FRAGMENT_WAYS][2];       /* struct sl_datagram_answer */
 	_Atomic uint32_t born_ms[FRAGMENT_WAYS];
 	/* owner only */
+	uint32_t order[FRAGMENT_WAYS];                   /* of puts: a flood makes many in one millisecond */
 	uint16_t source[FRAGMENT_WAYS];                  /* the high bits of fragment_source() */
 	struct sl_datagram datagram[FRAGMENT_WAYS];
 };
@@ -97,19 +98,19 @@ bool fragment_table_peek(const struct fragment_table *table, uint64_t source, ui
 }
 
 /* True when entry `a` should go before entry `b`: complete ones first, then older ones. */
-static bool fragment_goes_first(const struct fragment_set *set, unsigned int a, unsigned int b, uint32_t now_ms)
+static bool fragment_goes_first(const struct fragment_set *set, unsigned int a, unsigned int b)
 {
 	const int whole_a = sl_datagram_is_whole(&set->datagram[a]), whole_b = sl_datagram_is_whole(&set->datagram[b]);
 
 	if (whole_a != whole_b)
 		return whole_a;
-	return (int32_t)(now_ms - fragment_born_ms(set, a)) > (int32_t)(now_ms - fragment_born_ms(set, b));
+	return (int32_t)(set->order[a] - set->order[b]) < 0;
 }
 
 /* Where `tag` goes: its own place, a free one, or that of who must give way. */
 static unsigned int fragment_place(const struct fragment_set *set, uint16_t source, uint64_t tag, uint32_t now_ms)
 {
-	unsigned int unused = FRAGMENT_WAYS, first = 0, own = FRAGMENT_WAYS, owned = 0;
+	unsigned int unused = FRAGMENT_WAYS, first = FRAGMENT_WAYS, own = FRAGMENT_WAYS, owned = 0;
 
 	for (unsigned int way = 0; way < FRAGMENT_WAYS; way++) {
 		const uint64_t there = fragment_tag(set, way);
@@ -120,12 +121,12 @@ static unsigned int fragment_place(const struct fragment_set *set, uint16_t sour
 			unused = way;
 			continue;
 		}
-		if (fragment_goes_first(set, way, first, now_ms))
+		if (first == FRAGMENT_WAYS || fragment_goes_first(set, way, first))
 			first = way;
 		if (set->source[way] != source)
 			continue;
 		owned++;
-		if (own == FRAGMENT_WAYS || fragment_goes_first(set, way, own, now_ms))
+		if (own == FRAGMENT_WAYS || fragment_goes_first(set, way, own))
 			own = way;
 	}
 	if (owned >= FRAGMENT_WAYS_SOURCE)
@@ -147,6 +148,7 @@ static struct sl_datagram *fragment_store(struct fragment_table *table, uint64_t
 	atomic_store_explicit(&set->answer[way][0], words[0], memory_order_release);
 	atomic_store_explicit(&set->answer[way][1], words[1], memory_order_release);
 	atomic_store_explicit(&set->born_ms[way], born_ms, memory_order_release);
+	set->order[way] = fragment_table_puts(table);
 	set->source[way] = mark;
 	set->datagram[way] = *datagram;
 	/* release: the answer is there before its tag */
