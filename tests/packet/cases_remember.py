@@ -101,9 +101,13 @@ for kind, make, what in (("tcp", ack_, "an ACK"), ("quic", short, "a short heade
             base=DRAINING, entry=(state, set(), 100))
         add("%s of a connection remembered at %s, in a row that is home" % (what, rules.WORD[state]), make(4), kind,
             entry=(state, set(), 100))
+    add("%s whose backend died is placed anew under pressure too" % what, make(6), kind, base=OTHER_UP,
+        entry=(DOWN, {"closing"} if kind == "tcp" else set(), 30), pressure=True)
     add("%s confirms a connection" % what, make(4), kind, base=DRAINING, entry=(UP, {"unconfirmed"}, 1))
     add("%s of a remembered connection does without room" % what, make(6), kind, base=DRAINING, entry=(UP, set(), 1),
         pressure=True, full=True)
+
+add("a datagram in a row without current forgets nothing", datagram(4), "udp", current=NOBODY, entry=(DOWN, set(), 5))
 
 # Ends of TCP connections.
 for flags in ("FA", "R", "RA", "FPA"):

@@ -93,11 +93,13 @@ def more(memory, kind, always, current, base, is_open, end, data):
             return slot, True
         memory.count("lost")
     if not is_open:
-        if always and current != NOBODY and not memory.pressure:
+        if always and current != NOBODY and (memory.entry or not memory.pressure):
             memory.store(current, *new)
+        elif not always and current != NOBODY and memory.entry and kind == "udp":
+            memory.keys["deleted"] = "yes"
         return current, False
     if may_stay(base):
-        stored = not memory.pressure and memory.store(base, *new)
+        stored = (memory.entry or not memory.pressure) and memory.store(base, *new)
         memory.count("guess_base" if stored else "guess_base_full")
         return base, False
     if kind == "udp" and current != NOBODY:

@@ -154,11 +154,32 @@ SL_INLINE __u8 sl_select_flow_flags(const struct sl_packet *pkt, __u8 flags)
 	return pkt->flags & SL_PKT_DATA ? flags & (__u8)~SL_FLOW_IS_CLOSING : flags;
 }
 
+/* Remembers where a packet that starts nothing goes. 0, or not 0: no room, of which one that is known needs none. */
+SL_INLINE int sl_select_learn(struct sl_env *env, struct sl_packet *pkt, const struct sl_select *s, __u16 slot)
+{
+	if (!s->found && sl_env_flow_pressure(env))
+		return -1;
+	return sl_env_flow_put(env, pkt, slot, sl_select_flow_flags(pkt, 0));
+}
+
+/*
+ * The same in a row that is home, where nothing needs to be remembered: whoever tracks always does. Unmarked UDP
+ * whose backend died lives on at current, and must not go back to that one when it returns.
+ */
+SL_INLINE void sl_select_learn_home(struct sl_env *env, struct sl_packet *pkt, const struct sl_select *s)
+{
+	if (s->current == SL_SLOT_NONE)
+		return;
+	if (pkt->service->tracking == SL_TRACKING_ALWAYS)
+		sl_select_learn(env, pkt, s, s->current);
+	else if (s->found && pkt->kind == SL_FLOW_UDP)
+		sl_env_flow_del(env, pkt, &s->flow);
+}
+
 /* A packet of a connection that exists, or an ICMP error about one. Returns the slot it goes to. */
 SL_INLINE __u16 sl_select_more(struct sl_env *env, struct sl_packet *pkt, struct sl_select *s)
 {
 	const int quoted = pkt->flags & SL_PKT_QUOTED; /* reads only: its sender is not the client */
-	const __u8 flags = sl_select_flow_flags(pkt, 0);
 
 	if (s->found && sl_select_may_stay(sl_select_state(env, pkt, s->flow.slot))) {
 		if (!quoted)
@@ -169,23 +190,21 @@ SL_INLINE __u16 sl_select_more(struct sl_env *env, struct sl_packet *pkt, struct
 	}
 	if (s->found)
 		sl_env_flow_count(env, SL_FLOW_COUNT_LOST);
-	if (!s->open) { /* what is not remembered here would be found by the row: under pressure room is for open rows */
-		if (!quoted && s->current != SL_SLOT_NONE && pkt->service->tracking == SL_TRACKING_ALWAYS &&
-		    !sl_env_flow_pressure(env))
-			sl_env_flow_put(env, pkt, s->current, flags);
+	if (!s->open) {
+		if (!quoted)
+			sl_select_learn_home(env, pkt, s);
 		return s->current;
 	}
 	if (quoted)
 		sl_env_flow_count(env, SL_FLOW_COUNT_GUESS_ICMP);
 	if (sl_select_may_stay(sl_select_state(env, pkt, s->base))) {
 		if (!quoted)
-			sl_env_flow_count(env, sl_env_flow_pressure(env) || sl_env_flow_put(env, pkt, s->base, flags)
-						       ? SL_FLOW_COUNT_GUESS_BASE_FULL
-						       : SL_FLOW_COUNT_GUESS_BASE);
+			sl_env_flow_count(env, sl_select_learn(env, pkt, s, s->base) ? SL_FLOW_COUNT_GUESS_BASE_FULL
+										     : SL_FLOW_COUNT_GUESS_BASE);
 		return s->base;
 	}
 	if (!quoted && pkt->kind == SL_FLOW_UDP && s->current != SL_SLOT_NONE)
-		sl_env_flow_put(env, pkt, s->current, flags); /* TCP and QUIC are lost: current will reset them */
+		sl_env_flow_put(env, pkt, s->current, 0); /* TCP and QUIC are lost: current will reset them */
 	if (!quoted)
 		sl_env_flow_count(env, SL_FLOW_COUNT_GUESS_CURRENT);
 	return s->current;
