@@ -5,7 +5,6 @@ sluice-sim from outside: captures made by scapy in, verdicts and bytes out. No r
 Usage: test_sim.py SLUICE_SIM SOURCE_ROOT [unittest options]
 """
 
-import functools
 import json
 import os
 import re
@@ -13,128 +12,10 @@ import resource
 import struct
 import subprocess
 import sys
-import tempfile
 import unittest
 
-SIM, ROOT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
-
-import maglev_reference as reference  # noqa: E402
-
-try:
-    import logging
-    logging.getLogger("scapy").setLevel(logging.ERROR)
-    from scapy.layers.inet import ICMP, IP, TCP, UDP
-    from scapy.layers.inet6 import IPv6
-    from scapy.layers.l2 import ARP, Ether
-    from scapy.utils import PcapNgWriter, PcapReader
-except ImportError as error:
-    print(f"skipped: {error}; install python3-scapy")
-    sys.exit(77)
-
-START = 1700000000
-CONFIG = """
-interfaces: ["af_xdp:up0"]
-checks:
-  web: {type: http, path: /healthz}
-pools:
-  - name: web
-    check: web
-    backends:
-      - {name: web1, address: 192.0.2.21}
-      - {name: web2, address: 192.0.2.22}
-      - {name: web3, address: 192.0.2.23, weight: 2}
-services:
-  - {name: www, listen: "tcp 192.0.2.10:80", pool: web, mode: l2}
-  - name: six
-    listen: "udp [2001:db8::10]:53"
-    mode: ipip
-    backends: ["10.0.0.5"]
-"""
-WEIGHTS = {"web1": 1, "web2": 1, "web3": 2}
-
-
-def syn(i, **ip):
-    """Packet i of a series of different flows to the VIP."""
-    fields = {"src": f"198.51.100.{1 + i % 200}", "dst": "192.0.2.10", "ttl": 61, "id": i & 0xFFFF}
-    fields.update(ip)
-    return (Ether(src="02:aa:00:00:00:01", dst="02:ff:00:00:00:01") / IP(**fields) /
-            TCP(sport=1024 + i // 200, dport=80, flags="S"))
-
-
-def ack(i):
-    """A later packet of that flow."""
-    packet = syn(i)
-    packet[TCP].flags = "A"
-    return packet
-
-
-@functools.lru_cache(None)
-def frame(i):
-    return bytes(syn(i))
-
-
-@functools.lru_cache(None)
-def table_of(*weights, key=reference.EXAMPLE_KEY):
-    return reference.Table(dict(weights), key=key)
-
-
-def table(weights=None, key=reference.EXAMPLE_KEY):
-    """The reference's table; each is computed once."""
-    return table_of(*sorted((weights or WEIGHTS).items()), key=key)
-
-
-@functools.lru_cache(None)
-def web_row(i):
-    return reference.row_of(reference.EXAMPLE_KEY, 65537, f"198.51.100.{1 + i % 200}", "192.0.2.10", 6,
-                            1024 + i // 200, 80)
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.write("c.yaml", CONFIG)
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="utf-8") as out:
-            out.write(text)
-        return self.path(name)
-
-    def capture(self, packets, name="in.pcap"):
-        """Packets of scapy or their bytes, a millisecond apart."""
-        if name.endswith("ng"):
-            with PcapNgWriter(self.path(name)) as writer:
-                for i, packet in enumerate(packets):
-                    packet = Ether(packet)
-                    packet.time = START + i / 1000
-                    writer.write(packet)
-            return
-        with open(self.path(name), "wb") as file:
-            file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))  # with nanoseconds
-            for i, packet in enumerate(map(bytes, packets)):
-                file.write(struct.pack("<IIII", START + i // 1000, i % 1000 * 1000000, len(packet), len(packet)) + packet)
-
-    def sim(self, *more, scenario=None, status=0, source="in.pcap", config="c.yaml"):
-        """Runs it; returns the verdicts and the packets that left. self.said is what it printed."""
-        argv = [SIM, "--config", self.path(config), "--in", self.path(source), "--out", self.path("out.pcap"),
-                "--verdicts", self.path("v.jsonl"), *more]
-        if scenario is not None:
-            argv += ["--scenario", self.write("s.yaml", scenario)]
-        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-        self.said = done.stderr
-        self.assertEqual(done.returncode, status, done.stderr)
-        if not os.path.exists(self.path("v.jsonl")):
-            return [], []
-        with open(self.path("v.jsonl"), encoding="utf-8") as lines:
-            verdicts = [json.loads(line) for line in lines]
-        if status != 0:
-            return verdicts, []
-        with PcapReader(self.path("out.pcap")) as reader:
-            return verdicts, [(packet.time, bytes(packet)) for packet in reader]
+from sim_case import (ARP, Case, CONFIG, Ether, frame, ICMP, IP, IPv6, reference,
+                      ROOT, SIM, START, syn, table, TCP, UDP, web_row, WEIGHTS)
 
 
 class Packets(Case):
@@ -319,86 +200,6 @@ events:
         self.capture([packet, packet])
         verdicts, _ = self.sim(scenario="events: [{after: 1, port: {name: up0, mtu: 1000}}]")
         self.assertEqual([v["verdict"] for v in verdicts], ["forward", "drop_too_big"])
-
-
-class Remembered(Case):
-    def said_of(self, packets, scenario=None, config="c.yaml"):
-        """Of each packet: backend, whether a remembered connection answered, open, base, flow."""
-        self.capture(packets)
-        verdicts, _ = self.sim(scenario=scenario, config=config)
-        return [(v["backend"], v["tracked"], v["open"], v["base"], v["flow"]) for v in verdicts]
-
-    def test_a_service_that_always_tracks_remembers_from_the_first_packet_on(self):
-        self.write("always.yaml", CONFIG.replace("mode: l2}", "mode: l2, tracking: always}"))
-        first, again, more = self.said_of([syn(0), syn(0), ack(0)], config="always.yaml")
-        backend = table().backend(web_row(0))
-        self.assertEqual(first, (backend, False, False, None, ["stored_start"]))
-        self.assertEqual(again, (backend, True, False, None, ["kept_start"]))
-        self.assertEqual(more, (backend, True, False, None, ["found"]))
-
-    def test_a_row_that_never_changed_asks_no_memory(self):
-        self.assertEqual(self.said_of([syn(0)]), [(table().backend(web_row(0)), False, False, None, [])])
-        self.assertEqual(self.said_of([syn(0, dst="192.0.2.99")]), [(None, False, None, None, [])])
-
-    def test_a_probe_that_fails_for_a_moment_moves_starts_and_nothing_else(self):
-        mine = [i for i in range(200) if table().backend(web_row(i)) == "web1"]
-        old, silent, new = mine[:3]
-        other = table().backend(web_row(new), down={"web1"})
-        said = self.said_of([syn(old), syn(silent), ack(old), syn(new), ack(new), ack(silent), ack(old), ack(new)],
-                            "events: [{after: 2, down: web1}, {after: 5, up: web1}]")
-        self.assertEqual(said[0][:4], ("web1", False, False, None))
-        self.assertEqual(said[2], ("web1", False, True, "web1", ["guess_base"]))  # lingers
-        self.assertEqual(said[3], (other, False, True, "web1", ["stored_start"]))
-        self.assertEqual(said[4], (other, True, True, "web1", ["found"]))
-        self.assertEqual(said[5], ("web1", False, False, None, []))
-        self.assertEqual(said[6], ("web1", True, False, None, ["found"]))
-        self.assertEqual(said[7], (other, True, False, None, ["found"]))
-
-    def test_an_added_backend_gets_starts_and_the_row_closes_after_its_window(self):
-        self.write("larger.yaml", CONFIG.replace("weight: 2}", "weight: 2}\n      - {name: web4, address: 192.0.2.24}"))
-        grown = table({**WEIGHTS, "web4": 1})
-        moved = [i for i in range(300) if grown.backend(web_row(i)) == "web4"]
-        old, silent, new, late = moved[:4]
-        home = [table().backend(web_row(i)) for i in moved[:4]]
-        said = self.said_of([syn(old), syn(silent), ack(old), syn(new), ack(old), ack(new), ack(silent), syn(late)],
-                            "time: 20m\nevents: [{after: 2, reload: larger.yaml}]")
-        self.assertEqual(said[2], (home[0], False, True, home[0], ["guess_base"]))
-        self.assertEqual(said[3], ("web4", False, True, home[2], ["stored_start"]))
-        self.assertEqual(said[4], (home[0], True, True, home[0], ["found"]))
-        self.assertEqual(said[5], ("web4", True, False, None, ["found"]))  # an hour after the change
-        self.assertEqual(said[6], ("web4", False, False, None, []))  # silent for longer than connection-idle: lost
-        self.assertEqual(said[7], ("web4", False, False, None, []))
-
-    def test_retire_and_removal_leave_old_connections_to_their_backend_as_long_as_it_is_there(self):
-        mine = [i for i in range(200) if table().backend(web_row(i)) == "web2"]
-        without = table({"web1": 1, "web3": 2})
-        self.write("smaller.yaml", CONFIG.replace("      - {name: web2, address: 192.0.2.22}\n", ""))
-        said = self.said_of([syn(mine[0]), ack(mine[0]), syn(mine[1]), ack(mine[0]), ack(mine[1])],
-                            "events: [{after: 1, retire: web2}, {after: 3, reload: smaller.yaml}]")
-        self.assertEqual(said[1][:4], ("web2", False, True, "web2"))
-        self.assertEqual(said[2][:4], (without.backend(web_row(mine[1])), False, True, "web2"))
-        self.assertEqual(said[3], (without.backend(web_row(mine[0])), False, False, None, ["lost"]))
-        self.assertEqual(said[4][:2], (without.backend(web_row(mine[1])), True))
-
-    def test_a_rotated_key_leaves_connections_where_they_are_for_a_window(self):
-        os.chmod(self.write("next.key", "00112233445566778899aabbccddeeff\n"), 0o600)
-        said = self.said_of([syn(i) for i in range(100)] + [ack(i) for i in range(100)],
-                            "events: [{after: 100, key: next.key}]")
-        for i in range(100):
-            backend = table().backend(web_row(i))
-            self.assertEqual(said[100 + i], (backend, False, True, backend, ["guess_base"]))
-
-    def test_another_key_by_an_event(self):
-        key = self.write("next.key", "00112233445566778899aabbccddeeff\n")
-        os.chmod(key, 0o600)
-        self.capture([frame(i) for i in range(600)])
-        verdicts, _ = self.sim(scenario="events: [{after: 300, key: next.key}, {after: 400, reload: c.yaml}]")
-        other = table(key=struct.unpack("<QQ", bytes.fromhex("00112233445566778899aabbccddeeff")))
-        self.assertEqual([v["backend"] for v in verdicts[:300]], [table().backend(web_row(i)) for i in range(300)])
-        self.assertEqual([v["backend"] for v in verdicts[300:]], [other.backend(v["row"]) for v in verdicts[300:]])
-        self.assertNotEqual([v["row"] for v in verdicts[300:]], [web_row(i) for i in range(300, 600)])
-        self.sim(scenario="events: [{after: 300, key: nowhere.key}]", status=1)
-        self.assertIn("nowhere.key", self.said)
 
 
 class Failures(Case):
