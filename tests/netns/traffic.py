@@ -27,6 +27,11 @@ CHECK = f"{{type: http, port: {PROBE_PORT}, path: /, interval: 400ms, timeout: 3
 MIX = {"steady": 350, "silent": 300, "download": 125, "upload": 75, "short": 125, "turn": 150}   # of each client
 
 
+def now_ms():
+    """The clock of the programs' lines."""
+    return time.monotonic_ns() // 1000000
+
+
 class Talker:
     """A program of the traffic: commands go to its stdin, JSON lines come from its stdout."""
 
@@ -79,9 +84,12 @@ class Traffic:
         self.weights = {host: 1 for host in hosts or lab.hosts}
         self.pool = {"connection-idle": f"{{tcp: {window_s}s, quic: {window_s}s, udp: {window_s}s}}",
                      "linger": "30s", "table-size": 4099}
-        self.service = {}
         self.dpdk_workers = None
+        self.check = CHECK
         self.diary = []
+        self.outages = []             # [host, from ms, until ms or None while it lasts]
+        self.services = [("www", "tcp", PORT, ""), ("udp", "udp", UDP_PORT, "")]   # the last: more keys
+        self.extra = ""               # top-level text of the configuration
         self.servers, self.clients, self.udp = {}, [], []
         for host in lab.hosts:
             self.start_server(host)
@@ -92,24 +100,31 @@ class Traffic:
         """The backend's server; also after kill_server."""
         argv = [self.lab.program("traffic-server"), "--name", host]
         for family in (4, 6):
-            argv += ["--vip", self.lab.vip(family), "--tcp", str(PORT), "--udp", str(UDP_PORT)]
+            argv += ["--vip", self.lab.vip(family), "--tcp", str(PORT)]
+            for port in range(UDP_PORT, UDP_PORT + 3):
+                argv += ["--udp", str(port)]
         server = Talker(self.lab, f"server-{host}", host, argv + ["--probe", str(PROBE_PORT)])
         wait_for(server.read, 10, f"traffic-server on {host}: {server.process.log}")
         self.servers[host] = server
         self.note(f"{host} serves")
+        for outage in self.outages:
+            if outage[0] == host and outage[2] is None:
+                outage[2] = now_ms()
 
     def kill_server(self, host):
+        """The process dies: its kernel resets what it has, and refuses what comes until it is known to be down."""
         self.note(f"{host} is killed")
+        self.outages.append([host, now_ms(), None])
         self.servers[host].process.kill(signal.SIGKILL)
 
     def probes(self, host, answered):
         self.note(f"{host}: probes {'are' if answered else 'are not'} answered")
         self.servers[host].say("probes on" if answered else "probes off")
 
-    def cut(self, host, connected=False):
-        """Takes a backend's cable out, and back."""
-        self.note(f"{host}: cable {'in' if connected else 'out'}")
-        self.lab.network.ip("switch", f"link set to-{host} {'up' if connected else 'down'}")
+    def guesses(self, balancer=None):
+        """The counters of guesses: {name: count}."""
+        counters = self.flow_counters(balancer).get("counters", {})
+        return {name: count for name, count in counters.items() if name.startswith("guess_") or name == "start_base"}
 
     def start_clients(self, mix=None, rate=600, timeout_s=12):
         """The mix from both clients; returns once all are connected."""
@@ -125,11 +140,12 @@ class Traffic:
                  f"{wanted} connections are open", 0.2)
         self.note(f"{wanted} connections are open")
 
-    def start_udp(self, kind, count=4000, rate=2000, first_port=20000):
+    def start_udp(self, kind, port=UDP_PORT, count=4000, rate=2000):
+        first_port = {"dns": 20000, "sticky": 30000, "quic": 40000}[kind]
         for number, client in enumerate(CLIENTS):
             self.udp.append(Talker(self.lab, f"udp-{kind}-{client}", client, [
                 self.lab.program("traffic-udp"), "--kind", kind, "--from", address(client, self.family), "--to",
-                self.lab.vip(self.family), "--port", str(UDP_PORT), "--count", str(count), "--rate", str(rate),
+                self.lab.vip(self.family), "--port", str(port), "--count", str(count), "--rate", str(rate),
                 "--first-port", str(first_port), "--window-ms", str(self.window_s * 1000),
                 "--seed", str(self.seed * 2 + number + 1)]))
 
@@ -140,15 +156,12 @@ class Traffic:
 
     def configure(self):
         """Writes the configuration of what this object says now."""
-        more = "".join(f", {key}: {value}" for key, value in self.service.items())
         services = [service_text(name, proto, self.lab.vip(self.family), port, self.mode)[:-1] + more + "}"
-                    for name, proto, port in (("www", "tcp", PORT), ("udp", "udp", UDP_PORT))]
-        if "udp-flows" in self.service:
-            services[0] = services[0].replace(f", udp-flows: {self.service['udp-flows']}", "")
+                    for name, proto, port, more in self.services]
         for balancer in self.balancers():
             balancer.configure(family=self.family, mode=self.mode, hosts=list(self.weights),
-                               weights=list(self.weights.values()), check=CHECK, services=services,
-                               pool=self.pool, dpdk_workers=self.dpdk_workers)
+                               weights=list(self.weights.values()), check=self.check, services=services,
+                               pool=self.pool, dpdk_workers=self.dpdk_workers, extra=self.extra)
 
     def start(self, mix=None, **options):
         """Everything, until the mix is connected (no TCP at all with mix={})."""
@@ -165,7 +178,7 @@ class Traffic:
             self.start_clients(mix, **options)
 
     def note(self, text):
-        self.diary.append((int(time.monotonic() * 1000), text))
+        self.diary.append((now_ms(), text))
 
     def ctl(self, *argv, balancer=None):
         """A command that must succeed, however often sluiced is killed meanwhile."""
@@ -200,11 +213,8 @@ class Traffic:
         self.reload("weights " + " ".join(f"{host}={weight}" for host, weight in weights.items()))
 
     def wait_state(self, host, state, timeout=20):
-        wait_for(lambda: self.lab.balancer.backend_states().get(host) == state, timeout, f"{host} becomes {state}", 0.1)
+        self.lab.balancer.wait_state(host, state, timeout)
         self.note(f"{host} is {state}")
-
-    def generation(self):
-        return self.lab.balancer.ctl_json("show", "datapath")["generation"]
 
     def pause(self, windows):
         """So many windows go by."""
@@ -223,7 +233,7 @@ class Traffic:
         return counts
 
     def breaks(self):
-        """All breaks so far; each with its client's name."""
+        """All breaks so far, each with its client's name."""
         seen = [dict(line, client=talker.host) for talker in (*self.clients, *self.udp) for line in talker.read()
                 if "break" in line]
         seen += [dict(line, backend=host, kind="server", phase="open", port=0, **{"break": line["wrong"]})
@@ -237,23 +247,51 @@ class Traffic:
         wait_for(lambda: all(report["verified"] >= report["open"] for report in self.reports()), timeout,
                  "every open connection gets an answer", 0.25)
 
-    def end(self, own=(), at_most=None):
-        """
-        Verifies, and demands that nothing broke but connections of the backends in `own` (and starts that
-        were sent to one of them before it was known to be down).
-        """
-        self.verify()
-        self.demand(own, at_most)
-        begun = sum(report["begun"] for report in self.reports())
-        self.note(f"end: {begun} connections were begun")
-        return begun
+    def list(self):
+        """{(client, port): (kind, backend, began)} of every open connection."""
+        return {(client.host, port): tuple(more) for client in self.clients
+                for port, *more in client.ask("list")["connections"]}
 
-    def demand(self, own=(), at_most=None):
-        strangers = [one for one in self.breaks()
-                     if one["backend"] not in own and not (own and one["phase"] == "connect")]
-        if len(strangers) > (at_most or 0):
+    def leave(self, host=""):
+        """The connections of one backend, or all, end as their users please: each after its next answer."""
+        self.note(f"the users of {host or 'every backend'} leave")
+        for client in self.clients:
+            client.ask(f"leave {host}")
+
+    def own(self, one):
+        """True when a break is the outage's: the dead backend's connection, or a start that was sent to it."""
+        return any(began - 50 <= one["t"] <= (until or one["t"]) + 1000 and one["backend"] in (host, "")
+                   for host, began, until in self.outages)
+
+    def strangers(self, excuse=None):
+        """Breaks that no outage explains, nor `excuse`, a function of a break."""
+        return [one for one in self.breaks() if not self.own(one) and not (excuse and excuse(one))]
+
+    def demand(self, excuse=None):
+        strangers = self.strangers(excuse)
+        if strangers:
             raise Failure(self.describe(strangers))
-        return strangers
+
+    def end(self, excuse=None):
+        """Every connection proves that it works, and nothing broke but the own ones of backends that failed."""
+        self.demand(excuse)
+        self.verify()
+        self.demand(excuse)
+        return sum(report["begun"] for report in self.reports())
+
+    def demand_own(self, host, at_least):
+        """The outage was one: so many connections of the backend broke."""
+        own = [one for one in self.breaks() if one["backend"] == host]
+        self.test.check(len(own) >= at_least, f"{host} failed, and only {len(own)} of its connections noticed")
+
+    def demand_homes(self, since):
+        """Connections begun after `since` are where sluice-sim puts them, with every backend up."""
+        seen = {flow: backend for flow, (_kind, backend, began) in self.list().items() if began > since}
+        said = verdicts(self.lab, self.lab.balancer.config_path, list(seen), self.family, {}, PORT)
+        wrong = [(flow, backend, said[flow]["backend"]) for flow, backend in seen.items()
+                 if said[flow]["backend"] != backend]
+        self.test.check(len(seen) > 100 and not wrong, f"{len(wrong)} of {len(seen)} connections begun in closed rows "
+                        f"are elsewhere than sluice-sim says; (flow, seen, predicted): {wrong[:3]}")
 
     def describe(self, breaks):
         """Counts, then the first breaks with flow, row, history, and the diary around them."""

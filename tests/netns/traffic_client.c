@@ -2,7 +2,7 @@
 /*
  * traffic-client: keeps thousands of TCP connections to a VIP from fixed source ports, of several kinds at
  * once, and says on stdout in one line of JSON when one of them breaks. One thread; commands on stdin, each
- * answered by one line: report, list, verify (every connection asks now), burst, stop.
+ * answered by one line: report, list, verify (every connection asks now), leave BACKEND, burst, stop.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -120,6 +120,18 @@ static void verify(struct client *client)
 	printf("{\"answer\": \"verify\", \"t\": %llu}\n", (unsigned long long)client->now);
 }
 
+/* Every connection of this backend ends after its next answer; its port begins anew. "" is every backend. */
+static void leave(struct client *client, const char *name)
+{
+	for (unsigned int i = 0; i < client->count; i++) {
+		struct connection *c = &client->connections[i];
+
+		if (c->state == STATE_OPEN && c->nonce && (!*name || !strcmp(name_text(client, c->name), name)))
+			c->ends = client->now;
+	}
+	printf("{\"answer\": \"leave %s\", \"t\": %llu}\n", name, (unsigned long long)client->now);
+}
+
 static void burst(struct client *client)
 {
 	for (unsigned int i = 0; i < client->count; i++)
@@ -146,6 +158,8 @@ static bool take_commands(struct client *client)
 			verify(client);
 		else if (!strcmp(line, "burst"))
 			burst(client);
+		else if (!strncmp(line, "leave ", 6))
+			leave(client, line + 6);
 		else if (!strcmp(line, "stop"))
 			client->stopping = true;
 	}
