@@ -79,7 +79,7 @@ class Traffic:
         self.lab = lab
         self.family, self.mode = test.family, test.mode
         self.window_s = window_s
-        self.seed = random.randrange(1 << 15) if seed is None else seed
+        self.seed = test.random.randrange(1 << 15) if seed is None else seed
         self.random = random.Random(self.seed)
         self.weights = {host: 1 for host in hosts or lab.hosts}
         self.pool = {"connection-idle": f"{{tcp: {window_s}s, quic: {window_s}s, udp: {window_s}s}}",
