@@ -73,7 +73,7 @@ def removed_while_remembered(test):
         traffic.set_weights(be4=1)                 # open rows: connections are remembered
         for leaver, successor in (("be2", "be5"), ("be3", "be6")):
             traffic.ctl("retire", leaver)
-            traffic.wait_state(leaver, "draining")
+            traffic.wait_state(leaver, "retired")
             traffic.applied()
             traffic.leave(leaver)
             while traffic.by_backend()[leaver]:

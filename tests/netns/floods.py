@@ -76,4 +76,4 @@ def ack_flood(test):
 
 
 def open_rows(traffic):
-    return sum(pool.get("open_rows", 0) for pool in table(traffic)["pools"])
+    return sum(pool["open_rows"]["tcp"] for pool in table(traffic)["pools"])

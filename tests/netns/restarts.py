@@ -4,19 +4,18 @@
 import signal
 import time
 
-from network import LB_PORT
 from scenario import Failure, scenario
 from traffic import MIX, Traffic, now_ms
 
 WITH_BURST = dict(MIX, burst=150)
 
 
-def set_queues(traffic, count):
-    """So many queues on the balancer's leg, and as many workers when sluice-dp starts next."""
-    network = traffic.lab.network
-    ends = [("switch", "to-lb", "tx"), ("lb", LB_PORT, "rx"), ("lb", LB_PORT, "tx"), ("switch", "to-lb", "rx")]
-    for host, port, kind in ends if count == 1 else [ends[1], ends[0], *ends[2:]]:
-        network.inside(host, ["ethtool", "-L", port, kind, str(count)], check=False)
+def set_workers(traffic, count):
+    """
+    So many workers when sluice-dp starts next, and the switch sends to so many queues. The leg itself keeps
+    both: a veth's queue that is switched on later runs no XDP program, and the kernel resets what comes there.
+    """
+    traffic.lab.network.inside("switch", ["ethtool", "-L", "to-lb", "tx", str(count)], check=False)
     traffic.dpdk_workers = list(range(count))
 
 
@@ -35,7 +34,7 @@ def sluice_dp_dies_after_an_add(test):
     """kill -9 of sluice-dp a second after an add, and started again: connections begun since the add live on."""
     before, after = int(test.workers[0]), int(test.workers[-1])
     traffic = Traffic(test, test.lab(backends=5, nginx=False, queues=2), hosts=["be1", "be2", "be3"])
-    set_queues(traffic, before)
+    set_workers(traffic, before)
     traffic.start(WITH_BURST)
     traffic.set_weights(be4=1, be5=1)
     time.sleep(0.85)
@@ -46,7 +45,7 @@ def sluice_dp_dies_after_an_add(test):
     traffic.note("kill -9 of sluice-dp")
     traffic.lab.balancer.dp.kill(signal.SIGKILL)
     if before != after:
-        set_queues(traffic, after)
+        set_workers(traffic, after)
         traffic.configure()
         traffic.lab.balancer.ctl("reload")
     traffic.lab.balancer.start_dp()
@@ -56,6 +55,8 @@ def sluice_dp_dies_after_an_add(test):
     burst = [began for kind, _, began in traffic.list().values() if kind == "burst"]
     test.check(sum(began < killed for began in burst) > 250, f"only {len(burst)} of 300 late connections are left")
     traffic.pause(1.5)
+    workers = traffic.lab.balancer.ctl_json("show", "workers")["workers"]
+    test.equal([worker["rx_packets"] > 500 for worker in workers], [True] * after, "workers that got packets")
     traffic.end(unfinished(killed))
 
 
@@ -85,7 +86,7 @@ def flows_move_to_another_balancer(test):
     traffic.pause(1)
     traffic.verify()
     moved = [one for one in traffic.breaks() if one["t"] >= added]
-    old = [one for one in moved if one["t"] - one["age_ms"] < added or one["backend"] != "be5"]
+    old = [one for one in moved if one["t"] - one["age_ms"] < added]
     if old:
         raise Failure("broke although the rules keep them together: " + traffic.describe(old))
     guessed = sum(traffic.guesses(traffic.lab.balancer).values()) - guesses
