@@ -88,10 +88,17 @@ static void begin(struct client *client, struct connection *c)
 	note(client, c, WHAT_CONNECT);
 	c->fd = socket(client->to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	setsockopt(c->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(c->fd, (struct sockaddr *)&from, client->from->ai_addrlen) < 0 ||
-	    (connect(c->fd, client->to->ai_addr, client->to->ai_addrlen) < 0 && errno != EINPROGRESS) ||
-	    epoll_ctl(client->epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
+	if (bind(c->fd, (struct sockaddr *)&from, client->from->ai_addrlen) == 0 &&
+	    (connect(c->fd, client->to->ai_addr, client->to->ai_addrlen) == 0 || errno == EINPROGRESS) &&
+	    epoll_ctl(client->epoll, EPOLL_CTL_ADD, c->fd, &event) == 0)
+		return;
+	if (errno != EADDRNOTAVAIL) {
 		broken(client, c, strerrorname_np(errno)); /* the client's own trouble, and it should not pass unseen */
+		return;
+	}
+	client->begun--; /* the last acknowledgement of the one before is not there yet: at the next tick */
+	c->events--;
+	close_socket(c, false);
 }
 
 /* An upload sees no answer for long: what its backend acknowledged counts as seen. */
