@@ -7,6 +7,7 @@ from scenario import scenario
 from traffic import PORT as VIP_PORT, Traffic
 
 FLOWS = "4K"          # entries of the table, in place of a million
+PATIENCE_S = 40       # a flood takes packets of everybody, and TCP waits longer after each
 
 
 class Flood:
@@ -40,7 +41,7 @@ def syn_flood(test):
     """In closed rows it finds no table to fill; in open rows it pushes nobody out; connections do not notice."""
     traffic = Traffic(test, test.lab(backends=5, nginx=False), hosts=["be1", "be2", "be3", "be4"])
     traffic.extra = f"limits: {{flows: {FLOWS}}}\n"
-    traffic.start()
+    traffic.start(timeout_s=PATIENCE_S)
     before = table(traffic)["used"]
     forwarded = traffic.lab.balancer.verdicts()["forward"]
     sent = Flood(traffic, "SYNs", 3).end()
@@ -52,7 +53,7 @@ def syn_flood(test):
     shown = table(traffic)
     test.check(shown["used"] < 2500, f"the flood is remembered as connections: {shown}")
     traffic.pause(1)
-    traffic.end()
+    traffic.end(timeout=PATIENCE_S)
 
 
 @scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"))
@@ -63,16 +64,16 @@ def ack_flood(test):
     """
     traffic = Traffic(test, test.lab(backends=5, nginx=False), hosts=["be1", "be2", "be3", "be4"])
     traffic.extra = f"limits: {{flows: {FLOWS}}}\n"
-    traffic.start()
+    traffic.start(timeout_s=PATIENCE_S)
     traffic.set_weights(be5=1)
-    flood = Flood(traffic, "ACKs", traffic.window_s + 2)
+    flood = Flood(traffic, "ACKs", traffic.window_s + 1)
     wait_for(lambda: table(traffic)["pressure"], 8, "the flood drives the table to pressure", 0.2)
     flood.end()
     test.check(open_rows(traffic) > 0, "rows were closed while the table was full")
     traffic.demand()
     wait_for(lambda: not table(traffic)["pressure"], 30, "the pressure ends after the flood", 0.5)
     wait_for(lambda: open_rows(traffic) == 0, 30, "the rows close after the flood", 0.5)
-    traffic.end()
+    traffic.end(timeout=PATIENCE_S)
 
 
 def open_rows(traffic):
