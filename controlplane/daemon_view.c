@@ -265,11 +265,14 @@ int daemon_set_admin(void *ctx, const char *pool, const char *backend, enum back
 		[BACKEND_OFF] = "backend is off: its connections are lost",
 	};
 	struct model_override override = { .admin = admin, .since_s = daemon_wall_s() };
+	const struct model_backend *named = NULL;
+	const struct model_pool *of = NULL;
+	enum backend_admin was;
 	int err;
 
 	copy_words(override.who, sizeof(override.who), who);
 	copy_words(override.why, sizeof(override.why), why);
-	err = model_set_override(d->model, pool, backend, &override);
+	err = model_find_backend(d->model, pool, backend, &of, &named);
 	if (err == -ENOENT)
 		snprintf(reterr, API_ERROR_MAX, "no backend '%s'%s%s; 'sluicectl show backends' lists them", backend,
 			 pool ? " in pool " : "", pool ? pool : "");
@@ -277,8 +280,14 @@ int daemon_set_admin(void *ctx, const char *pool, const char *backend, enum back
 		snprintf(reterr, API_ERROR_MAX, "several pools have a backend '%s'; name one with --pool", backend);
 	if (err < 0)
 		return err;
-	log_info(&d->log, lines[admin], LOG_STR("backend", backend), LOG_STR("pool", pool), LOG_STR("who", override.who),
-		 LOG_STR("why", override.why));
+	was = named->override.admin;
+	err = model_set_override(d->model, of->conf->name, backend, &override);
+	if (err < 0)
+		return err;
+	if (was == admin && !override.why[0])
+		return 0; /* said before: who asks for the end of a drain says it again and again */
+	log_info(&d->log, lines[admin], LOG_STR("backend", backend), LOG_STR("pool", of->conf->name),
+		 LOG_STR("who", override.who), LOG_STR("why", override.why));
 	d->state_dirty = true;
 	daemon_state_save(d);
 	daemon_publish(d);
