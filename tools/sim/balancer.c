@@ -418,16 +418,27 @@ void balancer_packet(struct balancer *b, const uint8_t *frame, uint32_t captured
 {
 	const uint16_t port = network_receive_port(b->network);
 	struct balancer_result result = {.in = network_port_name(b->network, port)};
+	struct forwarder_frame left;
 
 	result.verdict = forwarder_run(b->forwarder, frame, captured, frame_len, port, now_ns, &result.pkt);
 	result.open = (result.pkt->flags & SL_PKT_OPEN) != 0;
 	result.flow_counts = forwarder_flow_counts(b->forwarder);
 	take_pressure(b, now_ns / 1000000);
 	result.generation = snapshot_generation(b->snapshot);
-	if (forwarder_leaves(result.verdict))
+	if (forwarder_leaves(result.verdict)) {
 		result.out = network_port_name(b->network, result.pkt->out_port);
+		while (forwarder_frame(b->forwarder, result.out_frames, &left)) {
+			result.out_length += left.length;
+			result.out_frames++;
+		}
+	}
 	name_them(b, &result);
 	*ret_result = result;
+}
+
+bool balancer_frame(struct balancer *b, unsigned int index, struct forwarder_frame *ret_frame)
+{
+	return forwarder_frame(b->forwarder, index, ret_frame);
 }
 
 /* ---- start --------------------------------------------------------------------------------------------- */

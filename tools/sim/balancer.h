@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "forwarder.h"
 #include "scenario.h"
-#include "sluice/core/packet.h"
 
 struct balancer;
 
@@ -31,6 +31,7 @@ struct balancer_result {
 	bool open;                            /* the row led elsewhere lately */
 	uint32_t flow_counts;                 /* flow counters that it moved: bits 1 << enum sl_flow_counter */
 	const char *in, *out;                 /* ports; out NULL: it does not leave */
+	uint32_t out_frames, out_length;      /* how many leave, bytes of all of them */
 	uint64_t generation;                  /* of the state it was forwarded by */
 };
 
@@ -45,5 +46,7 @@ int balancer_settle(struct balancer *balancer, uint64_t now_ns);
 uint64_t balancer_due_ns(const struct balancer *balancer);
 void balancer_packet(struct balancer *balancer, const uint8_t *frame, uint32_t captured, uint32_t frame_len,
 		     uint64_t now_ns, struct balancer_result *ret_result);
+/* The frames of the last packet, if it leaves; as forwarder_frame(). */
+bool balancer_frame(struct balancer *balancer, unsigned int index, struct forwarder_frame *ret_frame);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "dataplane/env.h"
+#include "sluice/core/split.h"
 
 enum {
 	HEADROOM = 256, /* at least SL_OUTER_MAX: more than any plan grows */
@@ -24,6 +25,7 @@ struct forwarder {
 	struct sl_packet pkt;
 	struct sl_plan plan;
 	uint8_t buffer[HEADROOM + FORWARDER_FRAME_MAX];
+	uint8_t part[SL_SPLIT_FRONT_MAX + SL_IP_LEN_MAX];
 };
 
 SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
@@ -61,6 +63,7 @@ int forwarder_create(const struct sl_port *ports, size_t port_count, struct forw
 	memset(forwarder->fragments.table[0], 0, fragment_table_size());
 	forwarder->fragments.count = 1;
 	forwarder->env.fragments = &forwarder->fragments;
+	forwarder->env.splits = true;
 	forwarder->env.snapshot = &snapshot_empty;
 	forwarder->env.stats = &forwarder->stats;
 	forwarder->env.ports = ports;
@@ -116,6 +119,27 @@ enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame,
 	sl_env_count(&forwarder->env, pkt, verdict);
 	*ret_pkt = pkt;
 	return verdict;
+}
+
+bool forwarder_frame(struct forwarder *forwarder, unsigned int index, struct forwarder_frame *ret_frame)
+{
+	const struct sl_packet *pkt = &forwarder->pkt;
+	const uint32_t there = (uint32_t)(pkt->end - pkt->data);
+	struct sl_split_part part;
+
+	if (pkt->plan->piece == 0) {
+		*ret_frame = (struct forwarder_frame){.bytes = pkt->data, .captured = there, .length = pkt->frame_len};
+		return index == 0;
+	}
+	if (!sl_split_part(pkt, index, &part))
+		return false;
+	*ret_frame = (struct forwarder_frame){.bytes = forwarder->part, .length = part.front_len + part.len};
+	if (there < part.from + part.len) /* a capture that was cut */
+		part.len = there > part.from ? there - part.from : 0;
+	memcpy(forwarder->part, part.front, part.front_len);
+	memcpy(forwarder->part + part.front_len, pkt->data + part.from, part.len);
+	ret_frame->captured = part.front_len + part.len;
+	return true;
 }
 
 uint32_t forwarder_flow_counts(const struct forwarder *forwarder)

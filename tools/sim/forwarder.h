@@ -35,6 +35,18 @@ enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame,
 uint32_t forwarder_flow_counts(const struct forwarder *forwarder);
 /* The memory of connections is full (selection.md 5). */
 bool forwarder_pressure(const struct forwarder *forwarder);
+/* A frame that leaves. */
+struct forwarder_frame {
+	const uint8_t *bytes;
+	uint32_t captured; /* of them that are there */
+	uint32_t length;
+};
+
+/*
+ * Frame `index` of a packet that leaves: one, or the parts of a packet that was split. False: there is no such
+ * frame. Valid until the next call for the same forwarder.
+ */
+bool forwarder_frame(struct forwarder *forwarder, unsigned int index, struct forwarder_frame *ret_frame);
 /* True when the packet leaves by pkt->out_port. */
 int forwarder_leaves(enum sl_verdict verdict);
 

@@ -99,6 +99,7 @@ static int run_packet(struct sim *sim, const struct capture_packet *packet)
 {
 	char reason[CAPTURE_REASON_MAX];
 	struct balancer_result result;
+	struct forwarder_frame frame;
 	int code;
 
 	advance(sim, packet);
@@ -115,11 +116,10 @@ static int run_packet(struct sim *sim, const struct capture_packet *packet)
 			return complain(EXIT_OUTPUT, reason);
 		}
 	}
-	if (sim->out != NULL && result.out != NULL) {
-		const struct capture_packet leaving = {.bytes = result.pkt->data,
-						       .captured =
-							       (uint32_t)(result.pkt->end - result.pkt->data),
-						       .length = result.pkt->frame_len,
+	for (unsigned int i = 0; sim->out != NULL && i < result.out_frames && balancer_frame(sim->balancer, i, &frame); i++) {
+		const struct capture_packet leaving = {.bytes = frame.bytes,
+						       .captured = frame.captured,
+						       .length = frame.length,
 						       .time_ns = packet->time_ns};
 
 		if (capture_writer_put(sim->out, &leaving, reason) < 0)

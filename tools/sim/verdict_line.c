@@ -62,7 +62,7 @@ void verdict_line_write(FILE *out, uint64_t number, const struct capture_packet 
 	put_text(out, "out", result->out);
 	fprintf(out, ",\"length\":%" PRIu32, packet->length);
 	if (result->out != NULL)
-		fprintf(out, ",\"out_length\":%" PRIu32, (uint32_t)pkt->frame_len);
+		fprintf(out, ",\"out_length\":%" PRIu32, result->out_length);
 	else
 		fputs(",\"out_length\":null", out);
 	fprintf(out, ",\"snapped\":%s,\"generation\":%" PRIu64, packet->captured < packet->length ? "true" : "false",
@@ -73,5 +73,5 @@ void verdict_line_write(FILE *out, uint64_t number, const struct capture_packet 
 		fputs(",\"open\":null", out);
 	put_text(out, "base", result->base);
 	put_flow_counts(out, result->flow_counts);
-	fputs("}\n", out);
+	fprintf(out, ",\"out_frames\":%" PRIu32 "}\n", result->out_frames);
 }
