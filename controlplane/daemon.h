@@ -203,6 +203,7 @@ void daemon_rows_names(struct daemon *d); /* before model_configure(): names tha
 void daemon_rows_start(struct daemon *d); /* after it: histories to the model */
 void daemon_rows_changed(void *ctx, const struct model_pool *pool); /* model_events.rows_changed; ctx is the daemon */
 void daemon_rows_forgotten(void *ctx, uint32_t pool);
+void daemon_rows_follow(struct daemon *d); /* a configuration was published: says what of it waits */
 
 /* daemon_state.c */
 void daemon_state_read(struct daemon *d); /* d->state.found: it was there and sound */

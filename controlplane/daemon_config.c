@@ -94,6 +94,7 @@ static void follow(struct daemon *d, bool restart)
 	d->state_dirty = true;
 	daemon_publish(d);
 	daemon_publish_due(d); /* now: who asked for it sees the new generation */
+	daemon_rows_follow(d);
 }
 
 /* `config` is checked; from here on only the key and memory can fail. */

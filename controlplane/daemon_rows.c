@@ -154,6 +154,20 @@ void daemon_rows_changed(void *ctx, const struct model_pool *pool)
 	d->rows_failed = err < 0;
 }
 
+void daemon_rows_follow(struct daemon *d)
+{
+	const struct model *model = d->model;
+
+	if (memcmp(&model->hash_key, &model->settings.hash_key, sizeof(model->hash_key)) != 0)
+		log_info(&d->log, "the new hash key waits: connections are still found by the one before the last; it comes into "
+			 "force by itself within the longest connection-idle");
+	for (size_t i = 0; i < model->pool_count; i++)
+		if (model->pools[i].rows_wait)
+			log_info(&d->log, "another table size or hash waits until connections of the last change need its table no "
+				 "more; it comes into force by itself", LOG_STR("pool", model->pools[i].conf->name),
+				 LOG_U64("rows", model->pools[i].rows.rows));
+}
+
 void daemon_rows_forgotten(void *ctx, uint32_t pool)
 {
 	struct daemon *d = ctx;
