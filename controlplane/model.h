@@ -86,6 +86,7 @@ struct model_pool {
 	bool suspect;            /* connections may be remembered in its rows, though there is no history of them */
 	bool rows_unkept;        /* events.rows_changed() is due */
 	uint64_t rows_due_ms;    /* when a row closes or the lens ends; MODEL_NEVER */
+	uint64_t states_sum;     /* of what the rows depend on besides themselves, when they were looked at last */
 	uint64_t services_sum, services_kept; /* of its services' hashes: now, and as last kept */
 	struct table *table;     /* current rows with LOOK, as stated; NULL: none yet */
 	uint64_t table_sum;      /* sl_checksum64 of its rows */

@@ -157,11 +157,12 @@ int pool_rows_take(struct model *model, struct model_pool *pool, const struct ro
 		.now_ms = model->now_ms, .pressure_ms = model->pressure_ms, .pressure = model->pressure,
 	};
 	const unsigned int before = h->changed;
+	const uint64_t states_sum = state ? sl_checksum64(state, pool->slots) + model->pressure : 0;
 	int err = state ? 0 : -ENOMEM;
 
-	if (!row && h->rows == 0) {
+	if (!row && (h->rows == 0 || (state && states_sum == pool->states_sum && pool->rows_due_ms > model->now_ms))) {
 		free(state);
-		return 0; /* nobody knows the rows yet */
+		return 0; /* nobody knows the rows yet, or only next hops changed */
 	}
 	h->changed = 0;
 	if (err == 0)
@@ -171,6 +172,8 @@ int pool_rows_take(struct model *model, struct model_pool *pool, const struct ro
 	if (err == 0 && h->lens.rows == 0 && (pool->rows_wait || key_waits(model)))
 		pool->rows_due_ms = model->now_ms; /* what waited for the lens has its turn */
 	free(state);
+	if (err == 0)
+		pool->states_sum = states_sum;
 	if (h->changed != 0) {
 		pool->rows_unkept = true;
 		pool->census_rows = row_history_waits(h);
