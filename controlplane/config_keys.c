@@ -165,7 +165,7 @@ static const struct config_key keys[] = {
 	  .value = "1M",
 	  .text = "Connections that can be remembered; 32 to 64 bytes of shared memory each, taken at start." },
 	{ "limits.reply-rate", CONFIG_TYPE_NUMBER, IN(config, reply_rate), .max = 1000000, .value = "1000",
-	  .text = "RST and port unreachable a second and worker, together. 0: none. Echo replies are not limited." },
+	  .text = "RST, port unreachable and too big a second and worker, together. 0: none. Echo replies are not limited." },
 
 	{ "log.format", CONFIG_TYPE_WORD, IN(config, log_format), .words = log_formats, .value = "text",
 	  .text = "One line an event, for people or for programs." },

@@ -36,6 +36,8 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 	(void)env;
 	if (pkt->plan->grow > 0 && rte_pktmbuf_prepend(mbuf, pkt->plan->grow) == NULL)
 		return -1;
+	if (pkt->plan->cut > 0 && rte_pktmbuf_adj(mbuf, pkt->plan->cut) == NULL)
+		return -1;
 	len = rte_pktmbuf_pkt_len(mbuf);
 	/* Padding is cut off the last segment; where that is all padding, the chain becomes one buffer first:
 	 * a driver may choke on a segment without bytes. */
@@ -50,6 +52,8 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 	return 0;
 undo:
 	rte_pktmbuf_adj(mbuf, pkt->plan->grow);
+	if (pkt->plan->cut > 0)
+		rte_pktmbuf_prepend(mbuf, pkt->plan->cut);
 	return -1;
 }
 
@@ -152,7 +156,7 @@ static inline void worker_write(struct worker *worker, struct sl_env *env, struc
 		struct sl_packet *pkt = &packet->pkt;
 		struct worker_send *send;
 
-		if (sl_likely(sl_forward_leaves(burst->verdict[i]))) {
+		if (sl_likely(sl_forward_leaves(pkt, burst->verdict[i]))) {
 			if (sl_unlikely(pkt->plan->piece > 0)) {
 				worker_send_split(worker, burst, i);
 				continue;
@@ -162,7 +166,7 @@ static inline void worker_write(struct worker *worker, struct sl_env *env, struc
 			     rte_pktmbuf_linearize(packet->mbuf) != 0))
 				burst->verdict[i] = SL_VERDICT_DROP_NO_ROOM;
 		}
-		if (sl_unlikely(!sl_forward_leaves(burst->verdict[i]))) {
+		if (sl_unlikely(!sl_forward_leaves(pkt, burst->verdict[i]))) {
 			if (burst->verdict[i] == SL_VERDICT_DROP_FRAGMENT_EARLY && env->fragments != NULL &&
 			    worker_hold(burst, packet, &env->snapshot->settings.flow_key, env->now_ns)) {
 				burst->verdict[i] = (enum sl_verdict)WORKER_WAITS;

@@ -15,6 +15,12 @@
 #else
 #define SL_RARE static __attribute__((noinline, unused))
 #endif
+/* A function of the core that BPF calls: the verifier then walks it once, whoever calls it. In line elsewhere. */
+#ifdef __bpf__
+#define SL_CALL __attribute__((noinline, weak))
+#else
+#define SL_CALL SL_INLINE
+#endif
 #define SL_ALIGNED(n) __attribute__((aligned(n)))
 #define sl_likely(x) __builtin_expect(!!(x), 1)
 #define sl_unlikely(x) __builtin_expect(!!(x), 0)

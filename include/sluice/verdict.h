@@ -20,7 +20,7 @@ enum sl_verdict {
 	SL_VERDICT_DROP_LOOP,             /* our own frame or our own outer source came back */
 	SL_VERDICT_DROP_TOO_BIG,          /* longer than the next hop's MTU, after encapsulation */
 	SL_VERDICT_DROP_FRAGMENT,         /* a fragment to a VIP, of a protocol without ports */
-	SL_VERDICT_DROP_ICMP_ERROR,       /* an ICMP error to a VIP */
+	SL_VERDICT_DROP_ICMP_ERROR,       /* an ICMP error to a VIP, about no connection of a service */
 	SL_VERDICT_DROP_REPLY_LIMITED,    /* an answer was due, but the worker's rate limit is spent */
 	SL_VERDICT_DROP_NO_KERNEL_PATH,   /* not for a VIP, on a port that has no way to the kernel */
 	SL_VERDICT_DROP_TX_FULL,          /* decided, but the port took no more frames */
@@ -43,6 +43,12 @@ enum sl_verdict {
 	SL_VERDICT_DROP_FRAGMENT_OVERLAP, /* bytes of its datagram were seen before */
 	SL_VERDICT_DROP_FRAGMENT_TINY,    /* a first fragment without its whole transport header, or one at byte 8 */
 	SL_VERDICT_DROP_FRAGMENT_MALFORMED, /* a length no fragment can have, or an end past 65535 */
+	SL_VERDICT_DROP_ICMP_CHECKSUM,    /* an ICMP error with a wrong checksum */
+	SL_VERDICT_DROP_ICMP_QUOTE,       /* an ICMP error whose quoted packet cannot be read */
+	SL_VERDICT_DROP_ICMP_FRAGMENT,    /* an ICMP error about a fragment without ports */
+	SL_VERDICT_DROP_ICMP_MTU,         /* an ICMP error with an MTU that cannot be */
+	SL_VERDICT_DROP_TUNNEL_ERROR,     /* an ICMP error about a tunnel's outer packet, of no use to the client */
+	SL_VERDICT_RELAY_TOO_BIG,         /* the way to a backend is narrow: the client is told so from the VIP */
 	SL_VERDICT_COUNT,
 };
 
@@ -86,6 +92,12 @@ static inline const char *sl_verdict_name(enum sl_verdict verdict)
 	case SL_VERDICT_DROP_FRAGMENT_OVERLAP: return "drop_fragment_overlap";
 	case SL_VERDICT_DROP_FRAGMENT_TINY: return "drop_fragment_tiny";
 	case SL_VERDICT_DROP_FRAGMENT_MALFORMED: return "drop_fragment_malformed";
+	case SL_VERDICT_DROP_ICMP_CHECKSUM: return "drop_icmp_checksum";
+	case SL_VERDICT_DROP_ICMP_QUOTE: return "drop_icmp_quote";
+	case SL_VERDICT_DROP_ICMP_FRAGMENT: return "drop_icmp_fragment";
+	case SL_VERDICT_DROP_ICMP_MTU: return "drop_icmp_mtu";
+	case SL_VERDICT_DROP_TUNNEL_ERROR: return "drop_tunnel_error";
+	case SL_VERDICT_RELAY_TOO_BIG: return "relay_too_big";
 	case SL_VERDICT_COUNT: break;
 	}
 	return "unknown";

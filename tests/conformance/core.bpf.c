@@ -206,7 +206,7 @@ SL_INLINE int sl_env_reply_allowed(struct sl_env *env)
 
 SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 {
-	const int grow = pkt->plan->grow;
+	const int grow = (int)pkt->plan->grow - (int)pkt->plan->cut;
 	const int tail = (int)pkt->plan->frame_len - (int)pkt->frame_len - grow;
 
 	if (grow && bpf_xdp_adjust_head(env->ctx, -grow))
@@ -255,6 +255,22 @@ SL_INLINE __u64 sl_env_sum(struct sl_env *env, const struct sl_packet *pkt, __u3
 	return sum_bytes(env->ctx, offset, len);
 }
 
+__attribute__((noinline)) int read_quote(struct xdp_md *ctx, __u32 at, __u32 end, __u32 v6, struct sl_quote *quote);
+__attribute__((noinline)) int read_quote(struct xdp_md *ctx, __u32 at, __u32 end, __u32 v6, struct sl_quote *quote)
+{
+	const struct sl_packet pkt = { .data = (__u8 *)(long)ctx->data, .end = (__u8 *)(long)ctx->data_end,
+				       .ip_len = (__u16)end };
+
+	if (!quote || at > SL_QUOTE_HEADERS_MAX)
+		return SL_VERDICT_DROP_ICMP_QUOTE;
+	return sl_quote_read(&pkt, at, (int)v6, quote);
+}
+
+SL_INLINE int sl_env_quote(struct sl_env *env, const struct sl_packet *pkt, __u32 at, int v6, struct sl_quote *quote)
+{
+	return read_quote(env->ctx, at, pkt->l3 + (__u32)pkt->ip_len, (__u32)v6, quote);
+}
+
 #include "sluice/core/forward.h"
 
 SEC("xdp")
@@ -278,7 +294,7 @@ int core(struct xdp_md *ctx)
 	count = bpf_map_lookup_elem(&verdicts, &verdict);
 	if (count)
 		*count += 1;
-	if (sl_forward_leaves(verdict))
+	if (sl_forward_leaves(&pkt, verdict))
 		return XDP_TX;
 	return verdict == SL_VERDICT_TO_KERNEL ? XDP_PASS : XDP_DROP;
 }

@@ -330,7 +330,8 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 	left = (__u32)(pkt->end - pkt->data);
 	ret_result->len = 0;
 	ret_result->splits = 0;
-	if (sl_forward_leaves(ret_result->verdict))
+	ret_result->leaves = sl_forward_leaves(pkt, ret_result->verdict);
+	if (ret_result->leaves)
 		see_frames(c, pkt, ret_result);
 	ret_result->touched = (!ret_result->len || ret_result->splits) &&
 			      (left != c->readable || memcmp(pkt->data, c->in, left) != 0);

@@ -68,6 +68,7 @@ struct packet_case {
 
 struct packet_result {
 	enum sl_verdict verdict;
+	int leaves;         /* a frame leaves: the packet, or an answer to it */
 	int touched;        /* a frame that does not leave is not as it came */
 	__u32 len;          /* bytes at frame */
 	__u8 frame[CASE_FRAME_MAX + SL_SPLIT_PARTS_MAX * SL_SPLIT_FRONT_MAX]; /* of several: one behind the other */

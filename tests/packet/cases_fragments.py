@@ -235,6 +235,7 @@ for dport, v6 in ((81, False), (82, True)):
     del opts.len, opts.chksum
     opts = eth() / IP(bytes(opts))
     splits("options with the copy bit go into every part " + name, opts, 1500, dport, v6)
-    c.add("DF forbids it " + name, eth() / ip4() / udp(dport, 1472), "drop_too_big", splits=1)
-    c.add("IPv6 packets are not split " + name, eth() / ip6() / udp(dport, 1452), "drop_too_big", splits=1)
+    one, two, room = eth() / ip4() / udp(dport, 1472), eth() / ip6() / udp(dport, 1452), 1460 if v6 else 1480
+    c.add("DF forbids it " + name, one, "drop_too_big", too_big(one, room), splits=1)
+    c.add("IPv6 packets are not split " + name, two, "drop_too_big", too_big(two, room), splits=1)
 c.add("what outgrows the backend's link without a tunnel is not split", eth() / ip4(flags=0) / udp(94, 1473), "drop_too_big", splits=1)

@@ -218,6 +218,7 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 {
 	if ((__u64)(pkt->data - env->buffer) < pkt->plan->grow)
 		return -1;
+	pkt->data += pkt->plan->cut;
 	pkt->data -= pkt->plan->grow;
 	pkt->frame_len = pkt->plan->frame_len;
 	if (pkt->end > pkt->data + pkt->frame_len)

@@ -4,16 +4,16 @@ import struct
 
 from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt,
-                                IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting)
+from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6,
+                                IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting)
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
 import world
 
 conf.verb = 0
-__all__ = ["ARP", "Dot1AD", "Dot1Q", "Ether", "ICMP", "ICMPv6DestUnreach", "ICMPv6EchoReply", "ICMPv6EchoRequest", "IP",
-           "IPv6", "IPv6ExtHdrDestOpt", "IPv6ExtHdrFragment", "IPv6ExtHdrHopByHop", "IPv6ExtHdrRouting", "Raw", "TCP",
+__all__ = ["ARP", "Dot1AD", "Dot1Q", "Ether", "ICMP", "ICMPv6DestUnreach", "ICMPv6EchoReply", "ICMPv6EchoRequest",
+           "ICMPv6PacketTooBig", "IP", "IPv6", "IPv6ExtHdrDestOpt", "IPv6ExtHdrFragment", "IPv6ExtHdrHopByHop", "IPv6ExtHdrRouting", "Raw", "TCP",
            "UDP", "echo_reply", "eth", "ip4", "ip6", "l2", "patch", "reply_eth", "rst", "syn", "tunnel", "udp",
            "unreachable"]
 
@@ -76,18 +76,19 @@ def flow_of(packet):
     return world.flow_hash(packet.src, packet.dst, proto, ports.sport, ports.dport)
 
 
-def tunnel(frame, v6=False, neighbor=0, port=0):
-    """What mode ipip sends for a scapy frame without padding, with an outer header of either family."""
+def tunnel(frame, v6=False, neighbor=0, port=0, flow=None):
+    """What mode ipip sends for a scapy frame without padding, with an outer header of either family; `flow` is its
+    flow's hash where its own ports do not say."""
     inner = frame.getlayer(IP) or frame.getlayer(IPv6)
     payload = Raw(bytes(inner))
     link_header = link(frame, world.NEIGHBOR_MAC[neighbor], world.PORT_MAC[port])
     tos = inner.tos if inner.version == 4 else inner.tc
     proto = 4 if inner.version == 4 else 41
     if v6:
-        label = flow_of(inner) >> 16 & 0xfffff
+        label = (flow or flow_of(inner)) >> 16 & 0xfffff
         return link_header / IPv6(hlim=64, tc=tos, fl=label, nh=proto, **world.OUTER6) / payload
     whole = inner.version == 6 or "DF" in inner.flags
-    ident = 0 if whole else inner.id ^ (flow_of(inner) & 0xffff)
+    ident = 0 if whole else inner.id ^ ((flow or flow_of(inner)) & 0xffff)
     return link_header / IP(ttl=64, tos=tos, id=ident, flags="DF" if whole else 0, proto=proto, **world.OUTER4) / payload
 
 
@@ -164,3 +165,33 @@ def checksum_field(frame, at=14):
 
 
 __all__ += ["checksum", "checksum_ipv4", "checksum_field", "link"]
+
+
+def too_big(frame, mtu, inner=None, quote=None):
+    """What a VIP tells the client whose packet, `inner` or that of `frame`, does not fit."""
+    inner = inner or frame.getlayer(IP) or frame.getlayer(IPv6)
+    most = 576 - 28 if inner.version == 4 else 1280 - 48
+    body = Raw(bytes(inner)[:min(most, quote or most)])
+    if inner.version == 4:
+        head = IP(src=inner.dst, dst=inner.src, ttl=64, id=0, flags="DF", tos=0xc0)
+        return reply_eth(frame) / head / ICMP(type=3, code=4, nexthopmtu=mtu) / body
+    head = IPv6(src=inner.dst, dst=inner.src, hlim=64, nh=58)
+    return reply_eth(frame) / head / ICMPv6PacketTooBig(mtu=mtu) / body
+
+
+def icmp_error(quoted, kind, code=0, rest=0, version=4, **head):
+    """A router's ICMP error to the sender of `quoted`, a scapy packet or bytes."""
+    body = Raw(struct.pack("!BBHI", kind, code, 0, rest) + bytes(quoted))
+    if version == 4:
+        packet = IP(**{"src": "203.0.113.1", "dst": world.VIP4, "ttl": 61, "id": 7, "proto": 1, **head})
+        data = bytearray(bytes(body))
+        data[2:4] = struct.pack("!H", checksum(bytes(data)))
+    else:
+        packet = IPv6(**{"src": "2001:db8:f::1", "dst": world.VIP6, "hlim": 61, "nh": 58, **head})
+        data = bytearray(bytes(body))
+        pseudo = world.addr16(packet.src) + world.addr16(packet.dst) + struct.pack("!IxxxB", len(data), 58)
+        data[2:4] = struct.pack("!H", checksum(pseudo + bytes(data)))
+    return packet / Raw(bytes(data))
+
+
+__all__ += ["icmp_error", "too_big"]

@@ -10,7 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from casebook import render  # noqa: E402
 
-GROUPS = ["link", "ipv4", "ipv6", "transport", "guards", "select", "remember", "tunnel", "echo", "reject", "buffers",
+GROUPS = ["link", "ipv4", "ipv6", "transport", "guards", "select", "remember", "tunnel", "icmp", "too_big", "echo", "reject", "buffers",
           "fragments"]
 
 

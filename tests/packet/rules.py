@@ -108,11 +108,26 @@ def more(memory, kind, always, current, base, is_open, end, data):
     return current, False
 
 
+def quoted(memory, current, base, is_open):
+    """An ICMP error about a connection: nothing is stored or touched. The slot it goes to."""
+    if memory.entry:
+        if may_stay(memory.entry[0]):
+            memory.count("found")
+            return memory.entry[0], True
+        memory.count("lost")
+    if not is_open:
+        return current, False
+    memory.count("guess_icmp")
+    return (base if may_stay(base) else current), False
+
+
 class Sent:
     """A frame, what mode l2 makes of it for slot 0 and for every other one, and its connection's tag."""
 
-    def __init__(self, frame):
-        self.bytes, self.first, self.other, self.tag = bytes(frame), l2(frame), l2(frame, 1, 1), tag(frame)
+    def __init__(self, frame, of=None):
+        """`of`: a frame of the connection, where `frame` is an ICMP error about it."""
+        self.bytes, self.first, self.other, self.tag = bytes(frame), l2(frame), l2(frame, 1, 1), tag(of or frame)
+        self.is_error = of is not None
 
 
 def case(sent, kind, starts=False, entry=None, base=None, lens=None, current=UP, pressure=False, full=False,
@@ -121,7 +136,9 @@ def case(sent, kind, starts=False, entry=None, base=None, lens=None, current=UP,
     memory = Memory(entry, pressure, full)
     home = lens if lens is not None else base if base is not None else current
     is_open = lens is not None or home != current
-    if starts:
+    if sent.is_error:
+        slot, tracked = quoted(memory, current, home, is_open)
+    elif starts:
         slot, tracked = start(memory, always, current, home, is_open)
     else:
         slot, tracked = more(memory, kind, always, current, home, is_open, end, data)

@@ -46,6 +46,7 @@ static const struct sl_neighbor neighbors[] = {
 	{ .id = 4, .port = 0, .mtu = 0, .mac = { 2, 0, 0, 0, 0xb, 4 }, .known = 1 },    /* the port's MTU */
 	{ .id = 5, .port = 2, .mtu = 0, .mac = { 2, 0, 0, 0, 0xb, 5 }, .known = 1 },    /* no limit known */
 	{ .id = 6, .port = 1, .mtu = 1400, .mac = { 2, 0, 0, 0, 0xb, 6 }, .known = 1 },
+	{ .id = 7, .port = 0, .mtu = 60, .mac = { 2, 0, 0, 0, 0xb, 7 }, .known = 1 },
 };
 
 /* One service with its own pool of one backend, unless `shape` says otherwise. */
@@ -94,6 +95,7 @@ static const struct situation {
 	/* 109 */ { .shape = MEMORY, .look = 1, .tracking = SL_TRACKING_ALWAYS },
 	/* 110 */ { .shape = MEMORY, .look = 1, .tracking = SL_TRACKING_ALWAYS, .udp_flows = SL_UDP_FLOWS_QUIC },
 	/* 111 */ { .shape = MEMORY, .look = 1, .hash = SL_HASH_SOURCE },
+	/* 112 */ { .state = SL_BACKEND_UP, .neighbor = 7 },
 };
 
 static void add_backend(struct sl_env *env, __u32 pool, __u16 slot, __u8 state, __u32 neighbor)

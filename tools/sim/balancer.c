@@ -425,7 +425,7 @@ void balancer_packet(struct balancer *b, const uint8_t *frame, uint32_t captured
 	result.flow_counts = forwarder_flow_counts(b->forwarder);
 	take_pressure(b, now_ns / 1000000);
 	result.generation = snapshot_generation(b->snapshot);
-	if (forwarder_leaves(result.verdict)) {
+	if (forwarder_leaves(result.pkt, result.verdict)) {
 		result.out = network_port_name(b->network, result.pkt->out_port);
 		while (forwarder_frame(b->forwarder, result.out_frames, &left)) {
 			result.out_length += left.length;

@@ -35,6 +35,7 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 
 	if ((size_t)(pkt->data - forwarder->buffer) < pkt->plan->grow)
 		return -ENOSPC;
+	pkt->data += pkt->plan->cut;
 	pkt->data -= pkt->plan->grow;
 	pkt->frame_len = pkt->plan->frame_len;
 	/* A frame that was captured in part stays so: only what is past its new end is cut off. */
@@ -156,7 +157,7 @@ bool forwarder_pressure(const struct forwarder *forwarder)
 	return flow_table_pressure(forwarder->env.flows);
 }
 
-int forwarder_leaves(enum sl_verdict verdict)
+int forwarder_leaves(const struct sl_packet *pkt, enum sl_verdict verdict)
 {
-	return sl_forward_leaves(verdict);
+	return sl_forward_leaves(pkt, verdict);
 }

@@ -48,6 +48,6 @@ struct forwarder_frame {
  */
 bool forwarder_frame(struct forwarder *forwarder, unsigned int index, struct forwarder_frame *ret_frame);
 /* True when the packet leaves by pkt->out_port. */
-int forwarder_leaves(enum sl_verdict verdict);
+int forwarder_leaves(const struct sl_packet *pkt, enum sl_verdict verdict);
 
 #endif

@@ -13,13 +13,14 @@
 #include "packet.h"
 
 struct sl_env;
+struct sl_quote;
 
 /* The service that listens at (proto, dst, port): exact first, then all ports (port 0). NULL: none. */
 SL_INLINE const struct sl_service *sl_env_service(struct sl_env *env, const struct sl_addr *dst, __be16 port,
 						  __u8 proto);
 /* The VIP with that address; NULL: the address is not ours. */
 SL_INLINE const struct sl_vip *sl_env_vip(struct sl_env *env, const struct sl_addr *dst);
-/* True when `src` is the outer source of one of our tunnels. Asked only for tunnel protocols. */
+/* True when `src` is the outer source of one of our tunnels. Asked only for tunnel protocols and ICMP errors. */
 SL_INLINE int sl_env_is_outer_source(struct sl_env *env, const struct sl_addr *src);
 /* NULL: unknown id (the packet then ends as drop_no_backend). */
 SL_INLINE const struct sl_pool *sl_env_pool(struct sl_env *env, __u32 pool);
@@ -67,8 +68,8 @@ SL_INLINE __u64 sl_env_now(struct sl_env *env);
 /* True when one more answer (RST, unreachable, too big) is within the worker's rate; takes it. */
 SL_INLINE int sl_env_reply_allowed(struct sl_env *env);
 /*
- * Makes the frame fit pkt->plan: plan.grow more bytes in front, plan.frame_len bytes in all (only ever
- * cuts off: frame_len is never more than the grown frame), and sets pkt->data, pkt->end and
+ * Makes the frame fit pkt->plan: plan.grow more bytes in front, or plan.cut less (one of them is 0, and what
+ * is cut was readable), plan.frame_len bytes in all (only ever cuts off: never more than the grown frame), and sets pkt->data, pkt->end and
  * pkt->frame_len anew. The new bytes may hold anything. 0, or not 0 when the buffer has no room; the
  * frame is then as before. Not called when there is nothing to do (sl_room in forward.h).
  */
@@ -82,6 +83,8 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt);
 SL_INLINE __u64 sl_env_sum(struct sl_env *env, const struct sl_packet *pkt, __u32 offset, __u32 len);
 /* Returns `value`. Only BPF homes define it, as a global function: the verifier knows nothing of what it returns. */
 SL_INLINE __u64 sl_env_forget(__u64 value);
+/* sl_quote_read of quote.h, likewise. */
+SL_INLINE int sl_env_quote(struct sl_env *env, const struct sl_packet *pkt, __u32 at, int v6, struct sl_quote *quote);
 #endif
 /* Counts the packet under its verdict, its service where set, and its backend when it is forwarded. Called
  * once a packet. */

@@ -33,12 +33,23 @@ struct sl_flow_name {
 _Static_assert(sizeof(struct sl_flow_name) == 48, "the hash input has no holes");
 
 /* 64 keyed bits that stand for a connection, always by 5-tuple; never 0. Two collide once in 2^64. */
+SL_CALL __u64 sl_flow_name_hash(const struct sl_key *flow_key, const struct sl_flow_name *name)
+{
+	__u64 tag;
+
+#ifdef __bpf__
+	if (!flow_key || !name)
+		return 0;
+#endif
+	tag = sl_siphash13(flow_key, name, sizeof(*name));
+	return tag ? tag : 1;
+}
+
 SL_INLINE __u64 sl_flow_tag(const struct sl_key *flow_key, const struct sl_flow_key *key, __u32 pool)
 {
 	const struct sl_flow_name name = { .key = *key, .pool = pool };
-	const __u64 tag = sl_siphash13(flow_key, &name, sizeof(name));
 
-	return tag ? tag : 1;
+	return sl_flow_name_hash(flow_key, &name);
 }
 
 #endif

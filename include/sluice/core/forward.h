@@ -7,7 +7,7 @@
  *
  *	pkt.data, pkt.end, pkt.frame_len, pkt.port, pkt.flags = ...;      the home's group of sl_packet
  *	verdict = sl_forward(env, &pkt);
- *	if (sl_forward_leaves(verdict))
+ *	if (sl_forward_leaves(&pkt, verdict))
  *		send pkt.frame_len bytes at pkt.data by port pkt.out_port;    or, with a plan.piece, sl_split_part's
  *	else if (verdict == SL_VERDICT_TO_KERNEL)
  *		hand over the frame, which is as it came;
@@ -22,9 +22,9 @@
  *	sl_select_backend(env, &p[i])   touches the row, then the backend
  *	sl_select_neighbor(env, &p[i])  touches the neighbor
  *	sl_plan(env, &p[i], v[i])  for every packet, whatever v[i] is: makes answers, reads no new state
- *	sl_room(env, &p[i])        where sl_forward_leaves(v[i]): the home's buffer grows or is cut; not with a
- *	                           plan.piece: then sl_split_part's frames leave, and this one stays
- *	sl_write(&p[i])            where sl_forward_leaves(v[i]) still: the bytes
+ *	sl_room(env, &p[i])        where sl_forward_leaves(&p[i], v[i]): the home's buffer grows or is cut; not with
+ *	                           a plan.piece: then sl_split_part's frames leave, and this one stays
+ *	sl_write(&p[i])            where sl_forward_leaves(&p[i], v[i]) still: the bytes
  *
  * Each returns the packet's verdict so far; sl_decide is the first six in order. A fragment goes through them
  * alone (sl_decide_parsed): a later one needs to know what its first one, in the same burst, was told. Plan and write are two
@@ -43,11 +43,15 @@
 #include "rewrite_l2.h"
 #include "select.h"
 
-/* True when the packet leaves by pkt->out_port, as planned: pkt->plan is to be carried out. */
-SL_INLINE int sl_forward_leaves(enum sl_verdict verdict)
+/* True when the packet, or an answer made of it, leaves by pkt->out_port: pkt->plan is to be carried out. */
+SL_INLINE int sl_forward_leaves(const struct sl_packet *pkt, enum sl_verdict verdict)
 {
-	return verdict == SL_VERDICT_FORWARD || verdict == SL_VERDICT_ECHO_REPLY ||
-	       verdict == SL_VERDICT_REJECT_EMPTY || verdict == SL_VERDICT_REJECT_NO_SERVICE;
+	if (sl_likely(verdict == SL_VERDICT_FORWARD))
+		return 1;
+	if (verdict == SL_VERDICT_DROP_TOO_BIG)
+		return (pkt->flags & SL_PKT_ANSWERED) != 0;
+	return verdict == SL_VERDICT_ECHO_REPLY || verdict == SL_VERDICT_REJECT_EMPTY ||
+	       verdict == SL_VERDICT_REJECT_NO_SERVICE || verdict == SL_VERDICT_RELAY_TOO_BIG;
 }
 
 /* The smaller of both limits, where each knows one. */
@@ -76,15 +80,16 @@ SL_INLINE enum sl_verdict sl_plan_forward(struct sl_env *env, struct sl_packet *
 	return sl_rewrite_l2(pkt, port, mtu);
 }
 
-/* A packet that goes to no backend. */
+/* A packet that goes to no backend, or not as it is. */
 SL_INLINE enum sl_verdict sl_plan_other(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
 {
 	const struct sl_port *port;
 
 	if (verdict == SL_VERDICT_ECHO_REPLY)
 		return sl_reply_echo(env, pkt);
-	if (verdict == SL_VERDICT_REJECT_EMPTY || verdict == SL_VERDICT_REJECT_NO_SERVICE)
-		return sl_reply_reject(env, pkt, verdict);
+	if (verdict == SL_VERDICT_REJECT_EMPTY || verdict == SL_VERDICT_REJECT_NO_SERVICE ||
+	    verdict == SL_VERDICT_DROP_TOO_BIG || verdict == SL_VERDICT_RELAY_TOO_BIG)
+		return sl_reply(env, pkt, verdict);
 	if (verdict == SL_VERDICT_TO_KERNEL) {
 		port = sl_env_port(env, pkt->port);
 		if (!port || !port->kernel_path)
@@ -101,7 +106,7 @@ SL_INLINE enum sl_verdict sl_plan(struct sl_env *env, struct sl_packet *pkt, enu
 {
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
 		verdict = sl_plan_forward(env, pkt);
-	else
+	if (sl_unlikely(verdict != SL_VERDICT_FORWARD))
 		verdict = sl_plan_other(env, pkt, verdict);
 	if (sl_unlikely(pkt->flags & SL_PKT_LEADS))
 		sl_fragment_decided(env, pkt, verdict);
@@ -165,7 +170,7 @@ SL_INLINE enum sl_verdict sl_decide(struct sl_env *env, struct sl_packet *pkt)
 /* Fifth stage: room for the plan. 0, or not 0: the packet ends as drop_no_room. */
 SL_INLINE int sl_room(struct sl_env *env, struct sl_packet *pkt)
 {
-	if (!pkt->plan->grow && pkt->plan->frame_len == pkt->frame_len)
+	if (!pkt->plan->grow && !pkt->plan->cut && pkt->plan->frame_len == pkt->frame_len)
 		return 0;
 	return sl_env_room(env, pkt);
 }
@@ -225,7 +230,7 @@ SL_INLINE enum sl_verdict sl_forward(struct sl_env *env, struct sl_packet *pkt)
 {
 	enum sl_verdict verdict = sl_decide(env, pkt);
 
-	if (!sl_forward_leaves(verdict) || pkt->plan->piece)
+	if (!sl_forward_leaves(pkt, verdict) || pkt->plan->piece)
 		return verdict;
 	if (sl_unlikely(sl_room(env, pkt)) || sl_unlikely(sl_write(pkt)))
 		return SL_VERDICT_DROP_NO_ROOM;

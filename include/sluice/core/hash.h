@@ -98,14 +98,24 @@ SL_INLINE __u64 sl_siphash13(const struct sl_key *key, const void *data, __u32 l
 }
 
 /*
- * The 32 bits that choose a row: the low half of the hash of the whole flow key, or of its source
- * address when `by_source` (a constant where speed matters).
+ * 64 keyed bits of the whole flow key, or of its source address when `by_source` (a constant where speed matters).
+ * In BPF the verifier walks a function like this one once; in line, once for every way that leads to it.
  */
+SL_CALL __u64 sl_flow_hash(const struct sl_key *key, const struct sl_flow_key *flow, int by_source)
+{
+#ifdef __bpf__
+	if (!key || !flow)
+		return 0;
+#endif
+	if (by_source)
+		return sl_siphash13(key, flow, sizeof(struct sl_addr));
+	return sl_siphash13(key, flow, sizeof(*flow));
+}
+
+/* The 32 bits that choose a row: the low half. */
 SL_INLINE __u32 sl_row_hash(const struct sl_key *key, const struct sl_flow_key *flow, int by_source)
 {
-	if (by_source)
-		return (__u32)sl_siphash13(key, flow, sizeof(struct sl_addr));
-	return (__u32)sl_siphash13(key, flow, sizeof(*flow));
+	return (__u32)sl_flow_hash(key, flow, by_source);
 }
 
 /* Maps 32 hash bits onto 0 .. rows-1 without a division: monotone, one multiplication. */

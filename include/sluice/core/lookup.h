@@ -53,9 +53,21 @@ SL_INLINE int sl_lookup_has_ports(const struct sl_packet *pkt)
 	return (pkt->proto == SL_PROTO_TCP || pkt->proto == SL_PROTO_UDP) && pkt->l4 && !pkt->l4_verdict;
 }
 
+/* A packet that is not to a VIP: the kernel's, or an ICMP error about a tunnel of ours. */
+SL_INLINE enum sl_verdict sl_lookup_not_ours(struct sl_env *env, struct sl_packet *pkt)
+{
+	const enum sl_verdict verdict = sl_icmp_tunnel(env, pkt);
+
+	if (sl_likely(verdict != SL_VERDICT_RELAY_TOO_BIG))
+		return verdict;
+	if (sl_lookup_own_mac(pkt, sl_env_port(env, pkt->port)))
+		return SL_VERDICT_DROP_LOOP;
+	return sl_lookup_bad_source(pkt) ? SL_VERDICT_DROP_IP_SOURCE : verdict;
+}
+
 /*
- * FORWARD: pkt->service is set. Otherwise the verdict; ECHO_REPLY and REJECT_NO_SERVICE are still to be
- * planned. An IPv6 packet to a mapped address is nobody's: on the wire it is no VIP (RFC 4038 4.2).
+ * FORWARD: pkt->service is set. Otherwise the verdict; ECHO_REPLY, REJECT_NO_SERVICE and RELAY_TOO_BIG are still to
+ * be planned. An IPv6 packet to a mapped address is nobody's: on the wire it is no VIP (RFC 4038 4.2).
  */
 SL_INLINE enum sl_verdict sl_lookup(struct sl_env *env, struct sl_packet *pkt)
 {
@@ -71,7 +83,7 @@ SL_INLINE enum sl_verdict sl_lookup(struct sl_env *env, struct sl_packet *pkt)
 	if (!pkt->service) {
 		pkt->vip = sl_env_vip(env, &pkt->key.dst);
 		if (!pkt->vip)
-			return SL_VERDICT_TO_KERNEL;
+			return sl_lookup_not_ours(env, pkt);
 	}
 	if (sl_unlikely(sl_lookup_own_mac(pkt, sl_env_port(env, pkt->port))))
 		return SL_VERDICT_DROP_LOOP;

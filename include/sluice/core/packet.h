@@ -27,6 +27,7 @@ enum {
 	SL_PKT_FRAGMENT_MORE = 1 << 12, /* a fragment, and not the last one */
 	SL_PKT_LEADS = 1 << 13,       /* a first fragment: what becomes of it is remembered for the later ones */
 	SL_PKT_OPEN = 1 << 14,        /* the row was open for the packet's kind, or seen through a lens: base is set */
+	SL_PKT_ANSWERED = 1 << 15,    /* the plan is an ICMP error, which leaves instead of the packet */
 };
 
 /*
@@ -43,7 +44,7 @@ struct sl_plan {
 	__u16 grow;       /* bytes of room the home makes in front */
 	__u16 outer_len;  /* bytes of `outer` that replace the front of the grown frame; 0: nothing */
 	__u16 patch_at;   /* offset in the frame of four more bytes to replace; 0: none */
-	__u16 zero;
+	__u16 cut;        /* bytes the home takes off the front, where nothing grows */
 	__u32 frame_len;  /* length of the frame after writing; the home cuts off the rest */
 	__u8 patch[4];
 	__u16 piece;      /* not 0: several frames leave instead, as split.h makes them; the frame stays as it is */
@@ -84,11 +85,11 @@ struct sl_packet {
 	__u64 tag;        /* sl_flow_tag of key; set only where connections are remembered */
 	__u32 hash;       /* sl_row_hash of key */
 	__u32 row;
+	__u32 mtu;        /* too big: what the packet's sender is to be told */
 	__u16 slot;
 	__u16 out_port;   /* index of the port it leaves by */
 	__u16 base;       /* the row's, for the packet's kind; set only where connections are remembered */
 	__u8 kind;        /* enum sl_flow_kind; set only where connections are remembered */
-
 };
 
 #endif

@@ -34,6 +34,7 @@ SL_INLINE void sl_parse_reset(struct sl_packet *pkt)
 	pkt->slot = SL_SLOT_NONE;
 	pkt->out_port = pkt->port;
 	pkt->plan->grow = 0;
+	pkt->plan->cut = 0;
 	pkt->plan->outer_len = 0;
 	pkt->plan->patch_at = 0;
 	pkt->plan->piece = 0;
@@ -205,6 +206,14 @@ SL_INLINE int sl_parse_is_extension(__u8 next)
 	       next == SL_PROTO_AH || next == SL_PROTO_DSTOPTS;
 }
 
+/* Bytes of an extension header, whose first eight are at `bytes`. */
+SL_INLINE __u32 sl_parse_extension_len(const __u8 *bytes, __u8 type)
+{
+	if (type == SL_PROTO_FRAGMENT)
+		return 8;
+	return type == SL_PROTO_AH ? (bytes[1] + 2u) * 4 : (bytes[1] + 1u) * 8;
+}
+
 /*
  * One extension header, whose first eight bytes are at `bytes`, which is byte `at` of the frame: returns its
  * length, or 0 where the walk ends, with *ret_verdict set or the packet marked a later fragment.
@@ -218,7 +227,7 @@ SL_INLINE __u32 sl_parse_extension(struct sl_packet *pkt, const __u8 *bytes, __u
 	case SL_PROTO_FRAGMENT:
 		frag = (__u16)(bytes[2] << 8 | bytes[3]);
 		if (!(frag & 0xfff9)) /* offset 0 and no more to come: whole, RFC 6946 */
-			return 8;
+			break;
 		if (pkt->flags & SL_PKT_FRAGMENT) { /* a fragment in a fragment */
 			*ret_verdict = SL_VERDICT_DROP_IP6_EXTENSIONS;
 			return 0;
@@ -233,13 +242,13 @@ SL_INLINE __u32 sl_parse_extension(struct sl_packet *pkt, const __u8 *bytes, __u
 			*ret_verdict = SL_VERDICT_DROP_IP6_ROUTING;
 			return 0;
 		}
-		return (bytes[1] + 1u) * 8;
+		break;
 	case SL_PROTO_AH:
 		pkt->flags |= SL_PKT_BOUND;
-		return (bytes[1] + 2u) * 4;
-	default:
-		return (bytes[1] + 1u) * 8;
+		break;
+	default: break;
 	}
+	return sl_parse_extension_len(bytes, type);
 }
 
 /* The packet ends within its extension headers. */

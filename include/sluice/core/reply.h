@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Answers that a VIP gives itself: echo replies, TCP RST, port unreachable. They leave by the port the
+ * Answers that a VIP gives itself: echo replies, TCP RST, port unreachable, too big. They leave by the port the
  * packet came in by, with MAC addresses swapped, so no route is asked. What must not be answered (a
  * RST, ICMP, a datagram in a frame to a group) ends in the drop verdict that belongs to its reason.
  */
@@ -39,24 +39,6 @@ SL_INLINE int sl_reply_ethernet(struct sl_env *env, struct sl_packet *pkt)
 	return 1;
 }
 
-/* The sum of `len` bytes at `from`, as far as an answer can quote them; zero only when all are zero. */
-SL_INLINE __u64 sl_reply_sum(struct sl_env *env, const struct sl_packet *pkt, __u32 from, __u32 len)
-{
-#ifdef __bpf__
-	return sl_env_sum(env, pkt, from, len);
-#else
-	const __u8 *bytes;
-	__u64 sum = 0;
-
-	(void)env;
-	for (; len >= 4 && (bytes = sl_cursor(pkt, from, 4)); from += 4, len -= 4)
-		sum += sl_csum_words(bytes, 4);
-	for (__u32 i = 0; i < len && (bytes = sl_cursor(pkt, from + i, 1)); i++)
-		sum += (__u64)*bytes << (i % 2 * 8); /* little endian: the first byte of a word is the low one */
-	return sum;
-#endif
-}
-
 /*
  * The checksum of an echo reply. Of an ICMP reply that is all zeros it is ffff, which the incremental
  * update cannot tell from zero (RFC 1624 3).
@@ -68,7 +50,7 @@ SL_INLINE __u16 sl_reply_echo_csum(struct sl_env *env, const struct sl_packet *p
 	__u16 csum = sl_csum_update(icmp->csum, first, reply);
 
 	if (sl_unlikely(!csum && !reply && !icmp->rest) &&
-	    !sl_reply_sum(env, pkt, behind, pkt->l3 + (__u32)pkt->ip_len - behind))
+	    !sl_icmp_sum(env, pkt, behind, pkt->l3 + (__u32)pkt->ip_len - behind))
 		csum = 0xffff;
 	return csum;
 }
@@ -188,11 +170,15 @@ SL_INLINE int sl_reply_rst(struct sl_packet *pkt)
 	return 1;
 }
 
-/* Port unreachable: as much of the packet as fits is quoted, without padding behind it. */
-SL_INLINE void sl_reply_quote(struct sl_env *env, struct sl_packet *pkt, const int v6)
+/*
+ * An ICMP error from the VIP to the client: `first` is its type and code, `rest` what follows the checksum. As
+ * much of the packet at l3 as fits is quoted, without padding behind it.
+ */
+SL_INLINE void sl_reply_quote(struct sl_env *env, struct sl_packet *pkt, const int v6, __u16 first, __u32 rest)
 {
 	const __u32 header = v6 ? SL_IPV6_LEN : SL_IPV4_LEN;
 	const __u32 most = (v6 ? SL_REPLY_QUOTE_MAX6 : SL_REPLY_QUOTE_MAX4) - header - SL_ICMP_LEN;
+	const __u32 front = sl_plan_ethernet_len(pkt) + header + SL_ICMP_LEN;
 	struct sl_icmp *icmp = (struct sl_icmp *)(pkt->plan->outer + SL_OUTER_IP + header);
 	__u32 quote = sl_readable(pkt) - pkt->l3;
 	__u64 sum;
@@ -201,40 +187,88 @@ SL_INLINE void sl_reply_quote(struct sl_env *env, struct sl_packet *pkt, const i
 		quote = pkt->ip_len;
 	if (quote > most)
 		quote = most;
-	icmp->type = v6 ? SL_ICMPV6_UNREACHABLE : SL_ICMP_UNREACHABLE;
-	icmp->code = v6 ? SL_ICMPV6_PORT : SL_ICMP_PORT;
+	icmp->type = (__u8)(first >> 8);
+	icmp->code = (__u8)first;
 	icmp->csum = 0;
-	icmp->rest = 0;
-	sum = sl_csum_words(icmp, sizeof(*icmp)) + sl_reply_sum(env, pkt, pkt->l3, quote);
+	icmp->rest = sl_bswap32(rest);
+	sum = sl_csum_words(icmp, sizeof(*icmp)) + sl_icmp_sum(env, pkt, pkt->l3, quote);
 	if (v6)
 		sum += sl_csum_pseudo(&pkt->key.dst, &pkt->key.src, SL_PROTO_ICMPV6, SL_ICMP_LEN + quote);
 	icmp->csum = (__u16)~sl_csum_fold(sum);
 	sl_reply_ip(pkt, v6 ? SL_PROTO_ICMPV6 : SL_PROTO_ICMP, v6 ? 0 : SL_REPLY_TOS4, SL_ICMP_LEN + quote);
-	pkt->plan->grow = (__u16)(header + SL_ICMP_LEN);
-	pkt->plan->outer_len = (__u16)(sl_plan_ethernet_len(pkt) + header + SL_ICMP_LEN);
-	pkt->plan->frame_len = pkt->plan->outer_len + quote;
+	pkt->plan->grow = (__u16)(front > pkt->l3 ? front - pkt->l3 : 0);
+	pkt->plan->cut = (__u16)(front < pkt->l3 ? pkt->l3 - front : 0);
+	pkt->plan->outer_len = (__u16)front;
+	pkt->plan->frame_len = front + quote;
 }
 
-/* A REJECT_* verdict: plans the answer, or says why there is none. */
-SL_INLINE enum sl_verdict sl_reply_reject(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
+/*
+ * True when the client of a packet that does not fit is to be told: not about a fragment without ports or an
+ * ICMP error (RFC 1122 3.2.2, RFC 4443 2.4 e), in IPv4 only where it asked for it with DF, and not when the
+ * packet is already as small as it would have to be. pkt->mtu is never below what every link takes.
+ */
+SL_INLINE int sl_reply_too_big_is_due(struct sl_packet *pkt)
 {
-	const enum sl_verdict silent = verdict == SL_VERDICT_REJECT_EMPTY ? SL_VERDICT_DROP_NO_BACKEND
-									  : SL_VERDICT_DROP_NO_SERVICE;
+	const struct sl_ipv4 *ip;
+	__u32 least = SL_IPV6_MTU_MIN;
 
-	if (pkt->flags & SL_PKT_FRAGMENT_LATER) /* RFC 1122 3.2.2; and there is no segment to answer */
-		return silent;
-	if (pkt->proto != SL_PROTO_TCP && sl_reply_to_group(pkt))
-		return silent;
-	if ((pkt->flags & SL_PKT_ICMP) || (pkt->tcp_flags & SL_TCP_RST) || !sl_reply_ethernet(env, pkt))
-		return silent;
-	if (!sl_env_reply_allowed(env))
-		return SL_VERDICT_DROP_REPLY_LIMITED;
-	if (pkt->proto == SL_PROTO_TCP)
-		return sl_reply_rst(pkt) ? verdict : silent;
+	if (pkt->flags & (SL_PKT_ICMP | SL_PKT_FRAGMENT_LATER))
+		return 0;
+	if (!(pkt->flags & SL_PKT_V6)) {
+		ip = (const struct sl_ipv4 *)sl_cursor(pkt, pkt->l3, SL_IPV4_LEN);
+		if (!ip || !(ip->frag & sl_bswap16(SL_IPV4_DF)))
+			return 0;
+		least = SL_IPV4_MTU_MIN;
+	}
+	if (pkt->mtu < least)
+		pkt->mtu = least;
+	return pkt->mtu < pkt->ip_len;
+}
+
+/* The verdict of a packet that is not answered although `verdict` would be. */
+SL_INLINE enum sl_verdict sl_reply_silent(enum sl_verdict verdict)
+{
+	if (verdict == SL_VERDICT_REJECT_EMPTY)
+		return SL_VERDICT_DROP_NO_BACKEND;
+	if (verdict == SL_VERDICT_REJECT_NO_SERVICE)
+		return SL_VERDICT_DROP_NO_SERVICE;
+	return verdict == SL_VERDICT_RELAY_TOO_BIG ? SL_VERDICT_DROP_TUNNEL_ERROR : verdict;
+}
+
+/* The ICMP error for `verdict`; one place, for the verifier walks through each. */
+SL_INLINE void sl_reply_error(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
+{
+	const int too_big = verdict == SL_VERDICT_DROP_TOO_BIG || verdict == SL_VERDICT_RELAY_TOO_BIG;
+
 	if (pkt->flags & SL_PKT_V6)
-		sl_reply_quote(env, pkt, 1);
+		sl_reply_quote(env, pkt, 1, too_big ? SL_ICMPV6_TOO_BIG << 8 : SL_ICMPV6_UNREACHABLE << 8 | SL_ICMPV6_PORT,
+			       too_big ? pkt->mtu : 0);
 	else
-		sl_reply_quote(env, pkt, 0);
+		sl_reply_quote(env, pkt, 0, SL_ICMP_UNREACHABLE << 8 | (too_big ? SL_ICMP_FRAGMENTATION_NEEDED : SL_ICMP_PORT),
+			       too_big ? pkt->mtu : 0);
+}
+
+/*
+ * REJECT_*, DROP_TOO_BIG and RELAY_TOO_BIG (pkt is then the client's packet, icmp_error.h): plans the answer, or
+ * says why there is none. DROP_TOO_BIG it is in any case, ANSWERED when there is one.
+ */
+SL_RARE enum sl_verdict sl_reply(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
+{
+	const int rejects = verdict == SL_VERDICT_REJECT_EMPTY || verdict == SL_VERDICT_REJECT_NO_SERVICE;
+	const int rst = rejects && pkt->proto == SL_PROTO_TCP;
+
+	if (verdict == SL_VERDICT_DROP_TOO_BIG && !sl_reply_too_big_is_due(pkt))
+		return verdict;
+	if (rejects && ((pkt->flags & (SL_PKT_ICMP | SL_PKT_FRAGMENT_LATER)) || (pkt->tcp_flags & SL_TCP_RST)))
+		return sl_reply_silent(verdict);
+	if ((!rst && sl_reply_to_group(pkt)) || !sl_reply_ethernet(env, pkt))
+		return sl_reply_silent(verdict);
+	if (!sl_env_reply_allowed(env))
+		return verdict == SL_VERDICT_DROP_TOO_BIG ? verdict : SL_VERDICT_DROP_REPLY_LIMITED;
+	if (rst)
+		return sl_reply_rst(pkt) ? verdict : sl_reply_silent(verdict);
+	sl_reply_error(env, pkt, verdict);
+	pkt->flags |= SL_PKT_ANSWERED;
 	return verdict;
 }
 

@@ -29,7 +29,7 @@ SL_INLINE int sl_ipip_has_source(const struct sl_backend *backend)
 /* What the outer header takes from the flow, so that fabric and backend can spread: 64 keyed bits. */
 SL_INLINE __u64 sl_ipip_flow_hash(struct sl_env *env, const struct sl_packet *pkt)
 {
-	return sl_siphash13(&sl_env_settings(env)->flow_key, &pkt->key, sizeof(pkt->key));
+	return sl_flow_hash(&sl_env_settings(env)->flow_key, &pkt->key, 0);
 }
 
 /* DF and identification of an outer IPv4 header. False when the inner header cannot be read. */
@@ -86,6 +86,7 @@ SL_INLINE enum sl_verdict sl_rewrite_ipip(struct sl_env *env, struct sl_packet *
 	if (sl_unlikely(sl_addr_equal(&pkt->key.src, &backend->outer_src)))
 		return SL_VERDICT_DROP_LOOP;
 	if (pkt->ip_len + grow > mtu) {
+		pkt->mtu = mtu > grow ? mtu - grow : 0;
 		pkt->plan->piece = mtu > grow ? sl_ipip_piece(env, pkt, mtu - grow) : 0;
 		if (!pkt->plan->piece)
 			return SL_VERDICT_DROP_TOO_BIG;

@@ -15,8 +15,10 @@ SL_INLINE enum sl_verdict sl_rewrite_l2(struct sl_packet *pkt, const struct sl_p
 {
 	__u8 *macs = pkt->plan->outer + SL_OUTER_IP - SL_ETH_LEN;
 
-	if (pkt->ip_len > mtu)
+	if (pkt->ip_len > mtu) {
+		pkt->mtu = mtu;
 		return SL_VERDICT_DROP_TOO_BIG;
+	}
 	__builtin_memcpy(macs, pkt->neighbor->mac, 6);
 	__builtin_memcpy(macs + 6, port->mac, 6);
 	pkt->plan->outer_len = SL_L2_LEN;

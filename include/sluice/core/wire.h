@@ -24,6 +24,8 @@ enum {
 	SL_UDP_LEN = 8,
 	SL_ICMP_LEN = 8,
 	SL_IP_LEN_MAX = 65535,
+	SL_IPV4_MTU_MIN = 68,   /* RFC 791: every link takes that much */
+	SL_IPV6_MTU_MIN = 1280, /* RFC 8200 5 */
 	SL_OUTER_TTL = 64, /* of every header that the core makes */
 };
 
@@ -45,6 +47,28 @@ enum sl_ip_proto {
 
 enum { SL_TCP_FIN = 0x01, SL_TCP_SYN = 0x02, SL_TCP_RST = 0x04, SL_TCP_ACK = 0x10 };
 enum { SL_IPV4_DF = 0x4000, SL_IPV4_MF = 0x2000, SL_IPV4_OFFSET = 0x1fff };
+
+enum sl_icmp_type {
+	SL_ICMP_ECHO_REPLY = 0,
+	SL_ICMP_UNREACHABLE = 3,
+	SL_ICMP_QUENCH = 4,
+	SL_ICMP_REDIRECT = 5,
+	SL_ICMP_ECHO = 8,
+	SL_ICMP_TIME_EXCEEDED = 11,
+	SL_ICMP_PARAMETER = 12,
+	SL_ICMPV6_UNREACHABLE = 1,
+	SL_ICMPV6_TOO_BIG = 2,
+	SL_ICMPV6_PARAMETER = 4,    /* 3, time exceeded, lies between */
+	SL_ICMPV6_ERROR_LAST = 127, /* RFC 4443 2.1: errors have the high bit clear */
+	SL_ICMPV6_ECHO = 128,
+	SL_ICMPV6_ECHO_REPLY = 129,
+	SL_ICMPV6_MLD_FIRST = 130, /* 130-132 MLD, 133-137 neighbour discovery */
+	SL_ICMPV6_ND_LAST = 137,
+	SL_ICMPV6_MLD2_REPORT = 143,
+};
+
+/* Codes of unreachable: nobody listens at the port; a packet with DF does not fit. */
+enum { SL_ICMP_PORT = 3, SL_ICMPV6_PORT = 4, SL_ICMP_FRAGMENTATION_NEEDED = 4 };
 
 struct sl_eth {
 	__u8 dst[6];
