@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * The maps of the steering program. Every interface has its own xsks_map and counters (queue numbers
- * are the interface's) and mac; vips and listeners are one for all interfaces of an instance. sluiced
+ * are the interface's), mac and fragments; vips and listeners are one for all interfaces of an instance. sluiced
  * writes all of them except xsks_map, where libxdp inside sluice-dp puts its sockets.
  */
 #ifndef BPF_MAPS_H
@@ -37,6 +37,14 @@ struct {
 	__type(key, struct sl_steering_listener);
 	__type(value, __u32);
 } listeners SEC(".maps");
+
+/* First fragments of services at VIPs whose other traffic is the kernel's. The program's own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SL_STEERING_FRAGMENTS_MAX);
+	__type(key, struct sl_steering_fragment);
+	__type(value, __u8);
+} fragments SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -63,15 +63,10 @@ SL_INLINE int read_destination(struct sl_packet *pkt, struct sl_addr *dst)
 	return 0;
 }
 
-/* At a VIP whose other traffic is the kernel's: true for what a service listens to, and ICMP. */
-SL_INLINE int is_listener(struct sl_packet *pkt)
+SL_INLINE int is_listened_to(const struct sl_packet *pkt)
 {
 	struct sl_steering_listener key = {};
 
-	if (sl_parse(pkt) != SL_VERDICT_FORWARD)
-		return 0;
-	if (pkt->flags & SL_PKT_ICMP)
-		return 1;
 	key.addr = pkt->key.dst;
 	key.port = pkt->key.dport;
 	key.proto = pkt->proto;
@@ -79,6 +74,34 @@ SL_INLINE int is_listener(struct sl_packet *pkt)
 		return 1;
 	key.port = 0;
 	return bpf_map_lookup_elem(&listeners, &key) != SL_NULL;
+}
+
+/* A later fragment has no ports and goes where its first one went. One that comes before it is the kernel's. */
+SL_INLINE int is_fragment_of_listener(const struct sl_packet *pkt)
+{
+	struct sl_steering_fragment key = {};
+	const __u8 seen = 1;
+
+	key.src = pkt->key.src;
+	key.dst = pkt->key.dst;
+	key.id = pkt->frag_id;
+	key.proto = pkt->flags & SL_PKT_V6 ? 0 : pkt->proto;
+	if (pkt->flags & SL_PKT_FRAGMENT_LATER)
+		return bpf_map_lookup_elem(&fragments, &key) != SL_NULL;
+	if (!is_listened_to(pkt))
+		return 0;
+	bpf_map_update_elem(&fragments, &key, &seen, BPF_ANY);
+	return 1;
+}
+
+/* At a VIP whose other traffic is the kernel's: true for what a service listens to, and ICMP. */
+SL_INLINE int is_listener(struct sl_packet *pkt)
+{
+	if (sl_parse(pkt) != SL_VERDICT_FORWARD)
+		return 0;
+	if (pkt->flags & SL_PKT_ICMP)
+		return 1;
+	return pkt->flags & SL_PKT_FRAGMENT ? is_fragment_of_listener(pkt) : is_listened_to(pkt);
 }
 
 /* True for a frame to one MAC address that is not the port's. Frames to a group are everybody's. */
@@ -96,6 +119,7 @@ SL_INLINE int is_of_another(const struct sl_packet *pkt)
 
 SL_INLINE int is_ours(struct xdp_md *ctx)
 {
+	struct sl_plan plan; /* parse resets it; nothing here reads it */
 	struct sl_packet pkt;
 	struct sl_addr dst = {};
 	const __u32 *flags;
@@ -105,6 +129,7 @@ SL_INLINE int is_ours(struct xdp_md *ctx)
 	pkt.frame_len = (__u32)(pkt.end - pkt.data);
 	pkt.port = 0;
 	pkt.flags = 0;
+	pkt.plan = &plan;
 	if (!read_destination(&pkt, &dst))
 		return 0;
 	flags = bpf_map_lookup_elem(&vips, &dst);

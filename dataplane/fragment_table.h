@@ -14,7 +14,7 @@
 #include "sluice/core/datagram.h"
 
 enum {
-	FRAGMENT_SETS = 1024,     /* a power of two; docs/decisions/0007-fragments.md has the sizes' reasons */
+	FRAGMENT_SETS = 1024,     /* a power of two; docs/decisions/0009-fragments.md has the sizes' reasons */
 	FRAGMENT_WAYS = 16,
 	FRAGMENT_WAYS_SOURCE = 8, /* of one set for one source */
 };

@@ -22,6 +22,15 @@ struct sl_steering_listener {
 	__u8 zero[5];
 };
 
+/* Key of the map `fragments`: a datagram in fragments, as in core/datagram.h, but not hashed. */
+struct sl_steering_fragment {
+	struct sl_addr src;
+	struct sl_addr dst;
+	__be32 id;
+	__u8 proto; /* IPv6: 0 */
+	__u8 zero[3];
+};
+
 /* The one value of the map `mac`: the interface's own address. All zero: not known, nothing is compared. */
 struct sl_steering_mac {
 	__u8 mac[6] SL_ALIGNED(8);
@@ -38,9 +47,11 @@ enum sl_steering_counter {
 
 enum {
 	SL_STEERING_QUEUES_MAX = 128, /* sockets of one interface: xsks_map entries */
+	SL_STEERING_FRAGMENTS_MAX = 16384, /* as many datagrams as a worker remembers; the kernel forgets the oldest */
 };
 
 _Static_assert(sizeof(struct sl_steering_listener) == 24, "map keys are compared as bytes: no holes");
+_Static_assert(sizeof(struct sl_steering_fragment) == 40, "map keys are compared as bytes: no holes");
 _Static_assert(sizeof(struct sl_steering_mac) == 8, "the size of the map's value");
 
 #endif

@@ -11,12 +11,12 @@ HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support
 PORT = 5300
 
 
-def start(test, **options):
+def start(test, extra=""):
     """A lab whose backends echo UDP on the VIP, behind TCP for its probes."""
-    lab = test.lab(backends=2, **options)
+    lab = test.lab(backends=2)
     vip = lab.vip(test.family)
     listen = f"[{vip}]" if test.family == 6 else vip
-    lab.balancer.start(family=test.family, mode=test.mode, services=[
+    lab.balancer.start(family=test.family, mode=test.mode, extra=extra, services=[
         f'  - {{name: www, listen: "tcp {listen}:80", pool: web, mode: {test.mode}}}',
         f'  - {{name: big, listen: "udp {listen}:{PORT}", pool: web, mode: {test.mode}}}'])
     lab.balancer.wait_all_up()
@@ -25,16 +25,16 @@ def start(test, **options):
     return lab
 
 
-def start_echo(lab, host, where):
-    process = lab.recorder.start([HELPER, "echo", where, str(PORT), host], f"echo-{host}", lab.network.namespace(host))
+def start_echo(lab, host, where, port=PORT):
+    process = lab.recorder.start([HELPER, "echo", where, str(port), host], f"echo-{host}", lab.network.namespace(host))
     wait_for(lambda: "ready" in process.log_text() or not process.alive(), 10, f"UDP echo on {host}")
     if not process.alive():
         raise LabError(f"UDP echo on {host} ended: {process.log_text().strip()}")
 
 
-def ask(test, lab, count, first=30000, to=None, size=8000, client="client1"):
+def ask(test, lab, count, first=30000, to=None, port=PORT, size=8000, client="client1"):
     """{source port: backend} of datagrams that the client's kernel takes apart."""
-    done = lab.network.inside(client, [HELPER, "ask", address(client, test.family), to or lab.vip(test.family), str(PORT),
+    done = lab.network.inside(client, [HELPER, "ask", address(client, test.family), to or lab.vip(test.family), str(port),
                                        str(first), str(count), str(size)])
     return dict(line.split() for line in done.stdout.splitlines())
 
@@ -70,6 +70,16 @@ def large_datagrams_arrive(test):
     test.equal({item for item in ask(test, lab, 10, 31000, size=100, client="client2").values()} - set(lab.hosts), set(),
                "small ones besides")
     test.equal(lab.balancer.verdicts().get("drop_fragment_early", 0), 0, "fragments that came too early")
+
+
+@scenario(timeout=120, family=(4, 6), queues=(1, 2))
+def large_datagrams_at_a_vip_shared_with_the_kernel(test):
+    """Where ports without a service are the kernel's, fragments of services are the backends', and others the kernel's."""
+    vip = "2001:db8:1::10" if test.family == 6 else "198.51.100.10"
+    lab = start(test, extra=f'vips: [{{address: "{vip}", no-service: kernel}}]\n')
+    test.equal({item for item in ask(test, lab, 20).values()} - set(lab.hosts), set(), "answers of others than backends")
+    start_echo(lab, "lb", vip, PORT + 1)
+    test.equal(set(ask(test, lab, 5, port=PORT + 1).values()), {"lb"}, "answers of the balancer's own socket at the VIP")
 
 
 @scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
