@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any frame through all stages of the forwarding core. ASan and UBSan see reads past it; what is
- * asserted here is what they cannot see. The first four bytes of the input set the situation.
+ * asserted here is what they cannot see. The first four bytes of the input set the situation,
+ * frames that came before may follow.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -33,6 +34,20 @@ static void check(const struct packet_case *c, const struct packet_result *got)
 		must(got->len == c->in_len && got->out_port == c->port);
 }
 
+/* Frames that came before, as fragments do: each has its length in front, two bytes. */
+static void take_before(struct packet_case *c, int count)
+{
+	for (; c->befores < count && c->in_len > 2; c->befores++) {
+		struct packet_before *before = &c->before[c->befores];
+		const __u32 len = (__u32)(c->in[0] << 8 | c->in[1]);
+
+		before->frame = c->in + 2;
+		before->len = len < c->in_len - 2 ? len : c->in_len - 2;
+		c->in += 2 + before->len;
+		c->in_len -= 2 + before->len;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct packet_result first, second; /* 140 KB: too much for a stack under ASan */
@@ -56,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c.replies = !(data[1] & 0x80);
 	c.in = (__u8 *)(uintptr_t)(data + 4); /* only read */
 	c.in_len = (__u32)(size - 4);
+	if (!(data[2] & 1))
+		take_before(&c, data[3] % (CASE_BEFORE_MAX + 1));
 	c.splits = data[2] & 2;
 	c.readable = data[2] & 1 && data[3] < c.in_len ? data[3] : c.in_len;
 	packet_case_run(&c, 0x00, &first);

@@ -239,3 +239,8 @@ for dport, v6 in ((81, False), (82, True)):
     c.add("DF forbids it " + name, one, "drop_too_big", too_big(one, room), splits=1)
     c.add("IPv6 packets are not split " + name, two, "drop_too_big", too_big(two, room), splits=1)
 c.add("what outgrows the backend's link without a tunnel is not split", eth() / ip4(flags=0) / udp(94, 1473), "drop_too_big", splits=1)
+
+big = part6(datagram(81)[:1440], 0, True)
+c.add("the first of two IPv6 fragments that outgrow the tunnel is too big", big, "drop_too_big", too_big(big, 1480))
+c.add("a later fragment of one that was too big ends the same, unanswered", part6(datagram(81)[1440:1600], 1440, False), "drop_too_big",
+      before=[big])
