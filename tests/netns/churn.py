@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Random changes in random order, under 2,000 connections; the seed is in the report of a failure and the log."""
+"""Random changes in random order, under 2,000 connections; with `killed`, sluiced is killed again and again, too."""
 
+import signal
 import time
 
 from changes import new_key
+from restarts import unfinished
 from scenario import scenario
-from traffic import Traffic
+from traffic import Killer, Traffic, now_ms
 
 SPARE = ("be6", "be7", "be8")
 
@@ -16,14 +18,14 @@ class Churn:
     def __init__(self, traffic):
         self.traffic = traffic
         self.random = traffic.random
-        self.dead, self.silent, self.drained = set(), set(), set()
-        self.keys = 0
+        self.dead, self.silent, self.drained = set(), {}, set()      # silent: since when
+        self.kills = []
 
     def hosts(self):
         return list(self.traffic.weights)
 
     def whole(self):
-        return [host for host in self.hosts() if host not in self.dead | self.silent | self.drained]
+        return [host for host in self.hosts() if host not in self.dead | self.silent.keys() | self.drained]
 
     def choose(self, hosts, keep=2):
         """One of them, unless too few whole backends would stay."""
@@ -31,9 +33,14 @@ class Churn:
         return self.random.choice(hosts) if hosts and len(self.whole()) > keep else None
 
     def step(self):
+        """A backend whose probes fail for longer than `linger` has failed: none does."""
+        late = [host for host, since in self.silent.items() if time.monotonic() - since > 20]
+        if late:
+            self.unmute(late[0])
+            return
         change = self.random.choices(
             [self.weigh, self.drain, self.ready, self.fail, self.recover, self.mute, self.unmute, self.add, self.remove,
-             self.reload_nothing, self.rekey, self.resize], [6, 6, 6, 3, 4, 3, 4, 3, 2, 2, 1, 1])[0]
+             self.reload_nothing, self.rekey, self.resize, self.kill_dp], [6, 6, 6, 3, 4, 3, 4, 3, 2, 2, 1, 1, 1])[0]
         change()
 
     def weigh(self):
@@ -68,13 +75,13 @@ class Churn:
         host = self.choose(self.whole())
         if host:
             self.traffic.probes(host, False)
-            self.silent.add(host)
+            self.silent[host] = time.monotonic()
 
-    def unmute(self):
+    def unmute(self, host=None):
         if self.silent:
-            host = self.random.choice(sorted(self.silent))
+            host = host or self.random.choice(sorted(self.silent))
             self.traffic.probes(host, True)
-            self.silent.discard(host)
+            del self.silent[host]
 
     def add(self):
         spare = sorted(set(SPARE) - set(self.traffic.weights))
@@ -94,13 +101,23 @@ class Churn:
         self.traffic.reload("nothing changed")
 
     def rekey(self):
-        self.keys += 1
         new_key(self.traffic.lab, f"{self.random.getrandbits(128):032x}")
         self.traffic.reload("another key")
 
     def resize(self):
         self.traffic.pool["table-size"] = self.random.choice([2053, 4099, 8209])
         self.traffic.reload("another table size")
+
+    def kill_dp(self):
+        self.traffic.note("kill -9 of sluice-dp")
+        self.kills.append(now_ms())
+        self.traffic.lab.balancer.dp.kill(signal.SIGKILL)
+        self.traffic.lab.balancer.start_dp()
+        self.traffic.applied()
+
+    def excuse(self, one):
+        """Handshakes that sluice-dp did not live to see."""
+        return any(unfinished(killed)(one) for killed in self.kills)
 
     def settle(self):
         """Everybody is well again; what had to be reset has been reset."""
@@ -120,22 +137,23 @@ def run_churn(test, changes, between_s):
     churn = Churn(traffic)
     traffic.start()
     begin = time.monotonic()
-    for number in range(changes):
-        churn.step()
-        traffic.demand()
-        time.sleep(max(0.0, begin + (number + 1) * between_s - time.monotonic()))
-    churn.settle()
-    traffic.pause(1.3)
-    traffic.end()
+    with Killer(traffic, test.killed):
+        for number in range(changes):
+            churn.step()
+            traffic.demand(churn.excuse)
+            time.sleep(max(0.0, begin + (number + 1) * between_s - time.monotonic()))
+        churn.settle()
+        traffic.pause(1.3)
+    traffic.end(churn.excuse)
 
 
-@scenario(timeout=180, family=(4, 6), mode=("l2", "ipip"))
+@scenario(timeout=180, family=(4, 6), mode=("l2", "ipip"), killed=(False, True))
 def random_changes(test):
     """Sixty random changes in forty seconds: nobody but the failed backends' own connections is lost."""
     run_churn(test, 60, 0.6)
 
 
-@scenario(timeout=900, long=True, family=(4, 6), mode=("l2", "ipip"))
+@scenario(timeout=900, long=True, family=(4, 6), mode=("l2", "ipip"), killed=(False, True))
 def a_thousand_random_changes(test):
     """A thousand random changes in ten minutes: nobody but the failed backends' own connections is lost."""
     run_churn(test, 1000, 0.58)

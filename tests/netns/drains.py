@@ -5,7 +5,7 @@ from scenario import scenario
 from traffic import Killer, Traffic, now_ms
 
 EVERYWHERE = {"family": (4, 6), "mode": ("l2", "ipip"), "killed": (False, True)}
-LEAVING = {"steady": 400, "silent": 300, "short": 150, "turn": 250}     # without transfers of three windows
+LEAVING = {"steady": 400, "silent": 300, "short": 150, "turn": 250}     # users who leave within a window
 
 
 def begun_on(traffic, host, since):
@@ -44,7 +44,7 @@ def retired_and_removed(test):
     until then; removed, which moves nothing; another takes its place at once.
     """
     traffic = Traffic(test, test.lab(backends=6, nginx=False), hosts=["be1", "be2", "be3", "be4"])
-    traffic.start(LEAVING)
+    traffic.start(dict(LEAVING, download=60))
     traffic.ctl("retire", "be2")
     traffic.pause(0.5)
     refused = traffic.lab.balancer.ctl("retire", "be2", "--wait", "--timeout", "1s", check=False)

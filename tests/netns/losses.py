@@ -20,13 +20,17 @@ def fail_and_recover(traffic, host, between_s=0.0):
 
 @scenario(timeout=120, **EVERYWHERE)
 def a_backend_fails(test):
-    """It fails, comes back after more than a window, fails again for a moment: its own connections, no others."""
+    """It fails and comes back after more than a window: its own connections. Its cable is out for 3 s: none at all."""
     traffic = Traffic(test, test.lab(nginx=False))
     traffic.start()
     with Killer(traffic, test.killed):
         fail_and_recover(traffic, "be2", traffic.window_s * 1.3)
         traffic.pause(0.4)
-        fail_and_recover(traffic, "be2")
+        traffic.cable("be3", False)
+        traffic.wait_state("be3", "down")
+        time.sleep(2)
+        traffic.cable("be3", True)
+        traffic.wait_state("be3", "up")
         traffic.pause(1.3)
     traffic.end()
     traffic.demand_own("be2", 300)

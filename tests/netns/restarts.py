@@ -24,8 +24,8 @@ def unfinished(killed_ms):
     def excuse(one):
         connected = [t for t, what, _ in one["history"] if what == "connected"]
         connect = [t for t, what, _ in one["history"] if what == "connect"]
-        return bool(connect) and connect[-1] < killed_ms + 50 and (
-            not connected or connected[-1] < connect[-1] or connected[-1] > killed_ms - 100)
+        return bool(connect) and connect[-1] < killed_ms + 50 and one["t"] >= killed_ms and (
+            not connected or connected[-1] < connect[-1] or killed_ms - 100 < connected[-1] < killed_ms + 3000)
     return excuse
 
 

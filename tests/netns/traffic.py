@@ -121,6 +121,11 @@ class Traffic:
         self.note(f"{host}: probes {'are' if answered else 'are not'} answered")
         self.servers[host].say("probes on" if answered else "probes off")
 
+    def cable(self, host, plugged):
+        """Takes a backend's cable out, or puts it in: packets are lost, and nobody says so."""
+        self.note(f"{host}: cable {'in' if plugged else 'out'}")
+        self.lab.network.ip("switch", f"link set to-{host} {'up' if plugged else 'down'}")
+
     def guesses(self, balancer=None):
         """The counters of guesses: {name: count}."""
         counters = self.flow_counters(balancer).get("counters", {})

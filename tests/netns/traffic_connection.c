@@ -114,7 +114,7 @@ static void see_acknowledged(const struct client *client, struct connection *c)
 static bool send_due(struct client *client, struct connection *c)
 {
 	const uint8_t *header = (const uint8_t *)&c->request;
-	const uint32_t due = c->kind == KIND_UPLOAD ? traffic_due(c->request.up, client->now - c->asked_at,
+	const uint32_t due = c->kind == KIND_UPLOAD && !c->last ? traffic_due(c->request.up, client->now - c->asked_at,
 								  (uint32_t)client->window_ms * 3) : c->request.up;
 	ssize_t sent = 0;
 
@@ -152,10 +152,10 @@ static void ask(struct client *client, struct connection *c)
 	c->last = c->kind == KIND_SHORT || (c->ends && client->now >= c->ends);
 	*request = (struct traffic_request){ .magic = TRAFFIC_MAGIC, .flags = c->last ? TRAFFIC_LAST : 0, .id = c->id,
 					     .nonce = c->nonce, .up = 100, .down = 400 };
-	if (c->kind == KIND_DOWNLOAD) {
+	if (c->kind == KIND_DOWNLOAD && !c->last) {
 		request->down = 96 * 1024;
 		request->spread_ms = (uint32_t)client->window_ms * 3;
-	} else if (c->kind == KIND_UPLOAD) {
+	} else if (c->kind == KIND_UPLOAD && !c->last) {
 		request->up = 96 * 1024;
 	}
 	c->asked = true;
