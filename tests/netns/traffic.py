@@ -133,9 +133,7 @@ class Traffic:
 
     def start_clients(self, mix=None, rate=600, timeout_s=12):
         """The mix from both clients; returns once all are connected."""
-        mix = dict(mix or MIX)
-        if self.mode == "ipip":       # their packets do not fit into the tunnel
-            mix.pop("upload", None)
+        mix = mix or MIX
         for number, client in enumerate(CLIENTS):
             self.clients.append(Talker(self.lab, f"traffic-{client}", client, [
                 self.lab.program("traffic-client"), "--from", address(client, self.family), "--to",
