@@ -89,25 +89,38 @@ SL_INLINE void env_flow_forget(struct sl_env *env, const struct sl_packet *pkt)
 	env_flow_put_own(env, pkt, SL_SLOT_NONE, flags);
 }
 
+/* The life of an entry in that state. */
+SL_INLINE uint32_t env_flow_life_as(uint32_t life_s, uint8_t flags)
+{
+	return flags & SL_FLOW_IS_CLOSING && life_s > SL_FLOW_CLOSING_S ? SL_FLOW_CLOSING_S : life_s;
+}
+
+/* The worker's own entry, no longer than what was told of it: who asks the shared table must not be misled. */
+SL_INLINE bool env_flow_own(const struct sl_env *env, const struct sl_packet *pkt, uint32_t life_s, struct sl_flow *flow)
+{
+	if (!flow_table_get(env->flows, pkt->tag, life_s, flow))
+		return false;
+	life_s = env_flow_life_as(life_s, flow->flags);
+	return env->shared.bucket == NULL || flow->age_s <= life_s - life_s / ENV_FLOW_EPOCHS;
+}
+
 SL_INLINE int sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt, struct sl_flow *flow)
 {
 	const bool reads_only = pkt->flags & SL_PKT_QUOTED;
-	const uint32_t life_s = env_flow_life(pkt);
 	struct sl_flow other;
-	uint32_t own_life_s = life_s;
+	uint32_t life_s;
 
 	if (env->flows == NULL)
 		return 0;
-	if (env->shared.bucket != NULL) /* no longer than what was told of it: who asks that file must not be misled */
-		own_life_s -= life_s / ENV_FLOW_EPOCHS;
-	if (flow_table_get(env->flows, pkt->tag, own_life_s, flow)) {
-		if (flow->slot == SL_SLOT_NONE) {
+	life_s = env_flow_life(pkt);
+	if (env_flow_own(env, pkt, life_s, flow)) {
+		if (flow->age_s < ENV_FLOW_ASK_S || !env_flow_shared(env, pkt, life_s, &other) || other.age_s >= flow->age_s) {
+			if (flow->slot != SL_SLOT_NONE)
+				return 1;
 			if (flow->where & FLOW_TABLE_DUE && !reads_only)
 				env_flow_forget(env, pkt);
 			return 0;
 		}
-		if (flow->age_s < ENV_FLOW_ASK_S || !env_flow_shared(env, pkt, life_s, &other) || other.age_s >= flow->age_s)
-			return 1;
 		*flow = other;
 	} else if (!env_flow_shared(env, pkt, life_s, flow)) {
 		return 0;
@@ -148,11 +161,13 @@ SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt
 				 __u8 flags)
 {
 	const bool shared = flow->where & ENV_FLOW_SHARED;
+	uint32_t life_s;
 	bool tell;
 
 	if (pkt->flags & SL_PKT_QUOTED || (flow->age_s == 0 && flow->flags == flags && !flow->where))
 		return;
-	tell = flow->flags != flags || flow->where & FLOW_TABLE_DUE || env_flow_is_due(env, env_flow_life(pkt), flow->age_s) ||
+	life_s = env_flow_life_as(env_flow_life(pkt), flags);
+	tell = flow->flags != flags || flow->where & FLOW_TABLE_DUE || env_flow_is_due(env, life_s, flow->age_s) ||
 	       (!shared && flow_table_now_s(env->flows) - flow->age_s <= env->shared.since_s);
 	if (tell)
 		sl_env_flow_put(env, pkt, flow->slot, flags);

@@ -145,6 +145,7 @@ static inline int setup(void **state)
 	dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	now_s = 70000;
 	now_ns = 1;
+	pool.pool.idle_s[SL_FLOW_TCP] = IDLE_S;
 	snapshot = calloc(1, sizeof(*snapshot) + (POOL + 1) * sizeof(snapshot->pool[0]));
 	snapshot->pool_count = POOL + 1;
 	snapshot->pool[POOL] = &pool;

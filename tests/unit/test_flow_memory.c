@@ -123,6 +123,49 @@ static void closing_and_data_after_it_are_told(void **state)
 	assert_int_equal(quoted(1, 1), 5);
 }
 
+/* A request, then FIN, then a long answer: only ACKs come, and they keep it in the file too. */
+static void a_half_closed_connection_that_goes_on_is_not_forgotten_by_the_file(void **state)
+{
+	struct sl_packet pkt = packet(1);
+	struct sl_flow found;
+
+	(void)state;
+	pool.pool.idle_s[SL_FLOW_TCP] = 3600;
+	put(0, 1, 5, 0);
+	assert_true(sl_env_flow_get(&env[0], &pkt, &found));
+	sl_env_flow_touch(&env[0], &pkt, &found, SL_FLOW_IS_CLOSING);
+	for (int i = 0; i < 20; i++) {
+		pass(SL_FLOW_CLOSING_S / 4);
+		assert_int_equal(data(0, 1), 5);
+		tick();
+		pass(SL_FLOW_CLOSING_S / 2);
+		assert_int_equal(quoted(0, 1), 5);
+		assert_int_equal(quoted(1, 1), 5);
+	}
+	stop();
+	start(WORKERS);
+	assert_int_equal(data(2, 1), 5);
+	for (int s = 0; s <= SL_FLOW_CLOSING_S; s++, pass(1)) /* and no worker outlives the file */
+		assert_true(quoted(1, 1) == 5 || quoted(2, 1) == -1);
+	assert_int_equal(quoted(2, 1), -1);
+}
+
+/* The row opened since: another worker remembers anew what this one knows to be forgotten. */
+static void what_one_worker_forgot_another_may_have_learnt_since(void **state)
+{
+	(void)state;
+	put(0, 1, 5, 0);
+	tick();
+	pass(3);
+	restart(0, 1, 0, false);
+	tick();
+	assert_int_equal(data(0, 1), -1);
+	pass(3);
+	put(1, 1, 9, 0);
+	tick();
+	assert_int_equal(data(0, 1), 9);
+}
+
 /* However often a connection is seen, the file is written once an eighth of its life, and is never that much behind. */
 static void the_shared_entry_lags_at_most_an_eighth_of_a_life(void **state)
 {
@@ -299,6 +342,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_start_in_a_closed_row_forgets_everywhere_and_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_connection_that_moved_between_workers_goes_where_it_was_seen_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(closing_and_data_after_it_are_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_half_closed_connection_that_goes_on_is_not_forgotten_by_the_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_one_worker_forgot_another_may_have_learnt_since, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_shared_entry_lags_at_most_an_eighth_of_a_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_worker_remembers_longer_than_the_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_row_in_the_file_is_where_the_connection_was_seen_last, setup, teardown),
