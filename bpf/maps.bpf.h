@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * The maps of the steering program. Every interface has its own xsks_map and counters (queue numbers
- * are the interface's), mac and fragments; vips and listeners are one for all interfaces of an instance. sluiced
+ * are the interface's), mac and fragments; vips, listeners and sources are one for all interfaces of an instance. sluiced
  * writes all of them except xsks_map, where libxdp inside sluice-dp puts its sockets.
  */
 #ifndef BPF_MAPS_H
@@ -45,6 +45,15 @@ struct {
 	__type(key, struct sl_steering_fragment);
 	__type(value, __u8);
 } fragments SEC(".maps");
+
+/* Outer sources of tunnels: addresses of the balancer itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SL_STEERING_SOURCES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sl_addr);
+	__type(value, __u32);
+} sources SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -7,7 +7,7 @@
  */
 #include "maps.bpf.h"
 
-#include "sluice/core/parse.h"
+#include "sluice/core/quote.h"
 
 enum {
 	ND_FIRST = 133, /* router solicitation, RFC 4861 */
@@ -117,6 +117,12 @@ SL_INLINE int is_of_another(const struct sl_packet *pkt)
 	return !sl_mac_equal(eth->dst, port->mac);
 }
 
+/* To an address of the balancer: true for an ICMP error about a packet that a worker sent through a tunnel. */
+SL_INLINE int is_tunnel_error(struct sl_packet *pkt, const struct sl_addr *dst)
+{
+	return bpf_map_lookup_elem(&sources, dst) && sl_parse(pkt) == SL_VERDICT_FORWARD && sl_quote_is_tunnel(pkt);
+}
+
 SL_INLINE int is_ours(struct xdp_md *ctx)
 {
 	struct sl_plan plan; /* parse resets it; nothing here reads it */
@@ -133,7 +139,9 @@ SL_INLINE int is_ours(struct xdp_md *ctx)
 	if (!read_destination(&pkt, &dst))
 		return 0;
 	flags = bpf_map_lookup_elem(&vips, &dst);
-	if (!flags || is_of_another(&pkt))
+	if (!flags)
+		return is_tunnel_error(&pkt, &dst) && !is_of_another(&pkt);
+	if (is_of_another(&pkt))
 		return 0;
 	return *flags & SL_STEERING_VIP_KERNEL ? is_listener(&pkt) : 1;
 }

@@ -186,6 +186,18 @@ bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip)
 	return d->vip_count > 0 && bsearch(vip, d->vip_list, d->vip_count, sizeof(*vip), compare_addresses) != NULL;
 }
 
+/* ICMP errors about tunnels come to the addresses that these begin at. */
+static void steer_errors(struct daemon *d)
+{
+	struct sl_addr *sources;
+	const size_t count = model_sources(d->model, &sources);
+	const int err = sources ? steering_sources_set(d->steering, sources, count) : -ENOMEM;
+
+	if (err < 0)
+		log_error(&d->log, "the steering program cannot be told the tunnels' sources", LOG_ERRNO("cause", err));
+	free(sources);
+}
+
 static void steer(struct daemon *d, bool additions)
 {
 	struct sl_listener *listeners;
@@ -208,6 +220,8 @@ static void steer(struct daemon *d, bool additions)
 				: steering_listeners_keep(d->steering, listeners, listener_count);
 	if (err < 0)
 		log_error(&d->log, "the steering program cannot be told the VIPs", LOG_ERRNO("cause", err));
+	if (additions)
+		steer_errors(d);
 	free(listeners);
 	free(vips);
 }

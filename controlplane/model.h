@@ -205,6 +205,8 @@ size_t model_probe_users(const struct model *model, const struct model_probe *pr
 /* What is configured, as facts, sorted by their key; malloc'ed, the caller frees. Return the count. */
 size_t model_listeners(const struct model *model, struct sl_listener **ret_listeners);
 size_t model_vips(const struct model *model, struct sl_vip **ret_vips);
+/* The outer sources of tunnels to backends, likewise; NULL: no memory. */
+size_t model_sources(const struct model *model, struct sl_addr **ret_sources);
 /* By (address, port, protocol); for qsort and bsearch. */
 int model_compare_listeners(const void *a, const void *b);
 
@@ -305,6 +307,8 @@ bool model_pool_known(const struct model_pool *pool);
 int model_vips_wanted(const struct model *model, bool *wanted);
 /* True when packets can be sent there: the next hop's MAC is known. */
 bool model_hop_known(const struct model *model, const struct model_hop *hop);
+/* The configured source where it can be one of a tunnel to this backend, else what the kernel would use. */
+struct sl_addr model_outer_source(const struct model *model, const struct model_backend *backend);
 /* The state that the datapath gets. */
 enum sl_backend_state model_backend_state(const struct model *model, const struct model_pool *pool,
 					  const struct model_backend *backend);

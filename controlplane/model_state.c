@@ -103,8 +103,7 @@ static int pool_table(struct model *model, struct model_pool *pool)
 	return 0;
 }
 
-/* The configured source where it can be one of a tunnel to this backend, else what the kernel would use. */
-static struct sl_addr outer_source(const struct model *model, const struct model_backend *backend)
+struct sl_addr model_outer_source(const struct model *model, const struct model_backend *backend)
 {
 	const struct sl_addr *configured = &model->config->outer_source;
 	const bool set = configured->d[0] != 0 || configured->d[1] != 0;
@@ -124,7 +123,7 @@ static int backend_state(struct model *model, const struct model_pool *pool, str
 		.stats = backend->stats,
 		.neighbor = backend->hop.neighbor,
 		.addr = backend->conf->address,
-		.outer_src = outer_source(model, backend),
+		.outer_src = model_outer_source(model, backend),
 	};
 	int err;
 

@@ -238,3 +238,34 @@ size_t model_vips(const struct model *model, struct sl_vip **ret_vips)
 					   .otherwise = (uint8_t)model->config->vips[i].no_service };
 	return vips ? count : 0;
 }
+
+static int compare_sources(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct sl_addr));
+}
+
+/* Thousands of backends have a handful of sources: a run of the same one is written once. */
+size_t model_sources(const struct model *model, struct sl_addr **ret_sources)
+{
+	struct sl_addr *sources;
+	size_t count = 0, n = 0, different = 0;
+
+	for (size_t i = 0; i < model->pool_count; i++)
+		count += model->pools[i].backend_count;
+	sources = calloc(count + 1, sizeof(*sources));
+	*ret_sources = sources;
+	for (size_t i = 0; sources && i < model->pool_count; i++)
+		for (size_t k = 0; k < model->pools[i].backend_count; k++) {
+			const struct sl_addr source = model_outer_source(model, &model->pools[i].backends[k]);
+			const bool known = source.d[0] != 0 || source.d[1] != 0;
+
+			if (known && (n == 0 || !sl_addr_equal(&sources[n - 1], &source)))
+				sources[n++] = source;
+		}
+	if (n > 0)
+		qsort(sources, n, sizeof(*sources), compare_sources);
+	for (size_t i = 0; i < n; i++)
+		if (different == 0 || !sl_addr_equal(&sources[different - 1], &sources[i]))
+			sources[different++] = sources[i];
+	return different;
+}

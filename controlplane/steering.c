@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Owns the steering program of each AF_XDP port. Pins, below <bpffs>/sluice/<instance>/:
- *   vips, listeners             one for all interfaces
+ *   vips, listeners, sources    one for all interfaces
  *   <interface>/link            keeps the program attached while no sluiced runs
  *   <interface>/xsks_map        the sockets of sluice-dp; survives an update of the program
  *   <interface>/counters
@@ -31,6 +31,10 @@
 /* A smaller log makes the kernel say "no space" instead of what it objects to. Untouched when it loads. */
 #define VERIFIER_LOG_SIZE (1 << 20)
 
+/* The maps of all interfaces together. */
+enum shared { SHARED_VIPS, SHARED_LISTENERS, SHARED_SOURCES, SHARED_COUNT };
+static const char *const shared_name[] = { "vips", "listeners", "sources" };
+
 struct steered {
 	char ifname[IF_NAMESIZE];
 	int link_fd;
@@ -41,8 +45,7 @@ struct steered {
 
 struct steering {
 	char dir[256];
-	int vips_fd;
-	int listeners_fd;
+	int shared_fd[SHARED_COUNT];
 	struct steered *ports;
 };
 
@@ -97,7 +100,7 @@ static int load_for(const struct steering *steering, struct steered *port, struc
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_size = VERIFIER_LOG_SIZE);
 	char *verifier_log = calloc(1, VERIFIER_LOG_SIZE), path[PATH_MAX];
 	struct sluice_bpf *object;
-	int err;
+	int err = 0;
 
 	if (!verifier_log)
 		return error_text_set(reterr, -ENOMEM, "no memory for the verifier's log");
@@ -108,9 +111,8 @@ static int load_for(const struct steering *steering, struct steered *port, struc
 				     strerror(errno));
 		goto free_log;
 	}
-	err = bpf_map__reuse_fd(object->maps.vips, steering->vips_fd);
-	if (err == 0)
-		err = bpf_map__reuse_fd(object->maps.listeners, steering->listeners_fd);
+	for (int i = 0; i < SHARED_COUNT && err == 0; i++)
+		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(object->obj, shared_name[i]), steering->shared_fd[i]);
 	if (err < 0) {
 		error_text_set(reterr, err, "%s: cannot use the BPF maps: %s", steering->dir, strerror(-err));
 		goto destroy;
@@ -312,10 +314,10 @@ void steering_detach_all(struct steering *steering)
 	while (steering->ports)
 		steering_detach(steering, steering->ports->ifname);
 	steering_detach_others(steering);
-	snprintf(path, sizeof(path), "%s/vips", steering->dir);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/listeners", steering->dir);
-	unlink(path);
+	for (int i = 0; i < SHARED_COUNT; i++) {
+		snprintf(path, sizeof(path), "%s/%s", steering->dir, shared_name[i]);
+		unlink(path);
+	}
 	rmdir(steering->dir);
 }
 
@@ -331,7 +333,7 @@ int steering_vips_keep(struct steering *steering, const struct sl_vip *vips, siz
 		return -ENOMEM;
 	for (i = 0; i < count; i++)
 		keys[i] = vips[i].addr;
-	err = steering_map_keep(steering->vips_fd, keys, sizeof(*keys), count);
+	err = steering_map_keep(steering->shared_fd[SHARED_VIPS], keys, sizeof(*keys), count);
 	free(keys);
 	return err;
 }
@@ -342,7 +344,7 @@ int steering_vips_add(struct steering *steering, const struct sl_vip *vips, size
 	int err = 0;
 
 	for (i = 0; i < count && err == 0; i++)
-		err = steering_map_put(steering->vips_fd, &vips[i].addr,
+		err = steering_map_put(steering->shared_fd[SHARED_VIPS], &vips[i].addr,
 				       vips[i].otherwise == SL_OTHERWISE_KERNEL ? SL_STEERING_VIP_KERNEL : 0);
 	return err;
 }
@@ -363,7 +365,7 @@ int steering_listeners_keep(struct steering *steering, const struct sl_listener 
 		return -ENOMEM;
 	for (i = 0; i < count; i++)
 		keys[i] = listener_key(&listeners[i]);
-	err = steering_map_keep(steering->listeners_fd, keys, sizeof(*keys), count);
+	err = steering_map_keep(steering->shared_fd[SHARED_LISTENERS], keys, sizeof(*keys), count);
 	free(keys);
 	return err;
 }
@@ -376,8 +378,18 @@ int steering_listeners_add(struct steering *steering, const struct sl_listener *
 
 	for (i = 0; i < count && err == 0; i++) {
 		key = listener_key(&listeners[i]);
-		err = steering_map_put(steering->listeners_fd, &key, 0);
+		err = steering_map_put(steering->shared_fd[SHARED_LISTENERS], &key, 0);
 	}
+	return err;
+}
+
+int steering_sources_set(struct steering *steering, struct sl_addr *sources, size_t count)
+{
+	const int fd = steering->shared_fd[SHARED_SOURCES];
+	int err = steering_map_keep(fd, sources, sizeof(*sources), count);
+
+	for (size_t i = 0; i < count && err == 0; i++)
+		err = steering_map_put(fd, &sources[i], 0);
 	return err;
 }
 
@@ -413,17 +425,16 @@ static int open_maps(struct steering *steering, struct error_text *reterr)
 {
 	struct sluice_bpf *object;
 	char path[PATH_MAX];
-	int err;
+	int err = 0;
 
 	object = sluice_bpf__open();
 	if (!object)
 		return error_text_set(reterr, -errno, "the steering program cannot be opened: %s",
 				      strerror(errno));
-	snprintf(path, sizeof(path), "%s/vips", steering->dir);
-	err = steering_map_use(object->maps.vips, path, &steering->vips_fd, reterr);
-	if (err == 0) {
-		snprintf(path, sizeof(path), "%s/listeners", steering->dir);
-		err = steering_map_use(object->maps.listeners, path, &steering->listeners_fd, reterr);
+	for (int i = 0; i < SHARED_COUNT && err == 0; i++) {
+		snprintf(path, sizeof(path), "%s/%s", steering->dir, shared_name[i]);
+		err = steering_map_use(bpf_object__find_map_by_name(object->obj, shared_name[i]), path,
+				       &steering->shared_fd[i], reterr);
 	}
 	sluice_bpf__destroy(object);
 	return err;
@@ -443,8 +454,8 @@ int steering_create(const char *bpffs, const char *instance, struct steering **r
 	steering = calloc(1, sizeof(*steering));
 	if (!steering)
 		return error_text_set(reterr, -ENOMEM, "no memory for steering");
-	steering->vips_fd = -1;
-	steering->listeners_fd = -1;
+	for (int i = 0; i < SHARED_COUNT; i++)
+		steering->shared_fd[i] = -1;
 	snprintf(name, sizeof(name), "%s", instance);
 	bpffs_pin_name(name);
 	err = -ENAMETOOLONG;
@@ -480,9 +491,8 @@ void steering_destroy(struct steering *steering)
 		steering->ports = port->next;
 		close_port(port);
 	}
-	if (steering->vips_fd >= 0)
-		close(steering->vips_fd);
-	if (steering->listeners_fd >= 0)
-		close(steering->listeners_fd);
+	for (int i = 0; i < SHARED_COUNT; i++)
+		if (steering->shared_fd[i] >= 0)
+			close(steering->shared_fd[i]);
 	free(steering);
 }

@@ -63,6 +63,12 @@ int steering_vips_add(struct steering *steering, const struct sl_vip *vips, size
 int steering_listeners_keep(struct steering *steering, const struct sl_listener *listeners, size_t count);
 int steering_listeners_add(struct steering *steering, const struct sl_listener *listeners, size_t count);
 
+/*
+ * The outer sources of tunnels: ICMP errors to them about tunnels' packets are the workers', the rest of their traffic
+ * the kernel's. Sorts `sources`, of which each may be there more than once. 0 or -errno.
+ */
+int steering_sources_set(struct steering *steering, struct sl_addr *sources, size_t count);
+
 /* Counters of one interface since its program was first attached. 0 or -ENOENT. */
 int steering_counters(struct steering *steering, const char *ifname,
 		      uint64_t ret_counters[SL_STEERING_COUNTER_COUNT]);

@@ -48,6 +48,7 @@ enum sl_steering_counter {
 enum {
 	SL_STEERING_QUEUES_MAX = 128, /* sockets of one interface: xsks_map entries */
 	SL_STEERING_FRAGMENTS_MAX = 16384, /* as many datagrams as a worker remembers; the kernel forgets the oldest */
+	SL_STEERING_SOURCES_MAX = 4096, /* addresses of the balancer that tunnels begin at */
 };
 
 _Static_assert(sizeof(struct sl_steering_listener) == 24, "map keys are compared as bytes: no holes");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Builds one frame a case: Ethernet, VLAN tags, IPv4 or IPv6, and twenty bytes of TCP, UDP or ICMP.
+ * Builds one frame a case: Ethernet, VLAN tags, IPv4 or IPv6, and twenty bytes of TCP, UDP or ICMP, or an ICMP
+ * error with the header that it quotes.
  */
 #include "steering_packet.h"
 
@@ -11,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -31,12 +33,23 @@ struct sl_addr packet_address(const char *text)
 	return addr;
 }
 
+/* The IP header that an ICMP error quotes, at `p`. */
+static void make_quote(const struct packet_case *test, uint8_t *p, bool v4)
+{
+	const struct sl_addr src = packet_address(test->quoted_src ? test->quoted_src : test->dst);
+
+	p[0] = v4 ? 0x45 : 0x60;
+	p[v4 ? 9 : 6] = test->quoted_proto;
+	memcpy(p + (v4 ? 12 : 8), v4 ? src.b + 12 : src.b, v4 ? 4 : 16);
+}
+
 /* Returns the frame's length. */
 static size_t make_frame(const struct packet_case *test, const uint8_t mac[6], uint8_t frame[static 128])
 {
 	const struct sl_addr dst = packet_address(test->dst);
 	const int v4 = sl_addr_is_v4(&dst);
 	const uint16_t type = test->ethertype ? test->ethertype : v4 ? 0x0800 : 0x86dd;
+	const uint8_t body = test->quoted_proto ? 48 : 20;
 	uint8_t *p = frame + 12, *l4;
 	uint16_t sum = 0;
 	unsigned int i;
@@ -52,7 +65,7 @@ static size_t make_frame(const struct packet_case *test, const uint8_t mac[6], u
 	*p++ = (uint8_t)type;
 	if (v4) {
 		p[0] = 0x45;
-		p[3] = 40;
+		p[3] = (uint8_t)(20 + body);
 		p[8] = 64;
 		p[9] = test->proto;
 		memcpy(p + 12, (uint8_t[]){198, 51, 100, 1}, 4);
@@ -65,7 +78,7 @@ static size_t make_frame(const struct packet_case *test, const uint8_t mac[6], u
 		l4 = p + 20;
 	} else {
 		p[0] = 0x60;
-		p[5] = 20;
+		p[5] = body;
 		p[6] = test->proto;
 		p[7] = 64;
 		p[8] = 0x20;
@@ -79,7 +92,9 @@ static size_t make_frame(const struct packet_case *test, const uint8_t mac[6], u
 		l4[5] = 20;
 	if (test->proto == IPPROTO_ICMP || test->proto == IPPROTO_ICMPV6)
 		l4[0] = test->icmp_type;
-	return test->cut ? test->cut : (size_t)(l4 + 20 - frame);
+	if (test->quoted_proto)
+		make_quote(test, l4 + 8, v4);
+	return test->cut ? test->cut : (size_t)(l4 + body - frame);
 }
 
 static void find_destination(const char *ifname, enum packet_mac which, uint8_t mac[static 6])

@@ -29,6 +29,8 @@ struct packet_case {
 	uint8_t proto;
 	uint16_t dport;
 	uint8_t icmp_type;
+	uint8_t quoted_proto;   /* not 0: an ICMP error that quotes a packet of it */
+	const char *quoted_src; /* who sent that; NULL: dst */
 	size_t cut; /* bytes that are left; 0: all */
 	int action; /* without a socket on the queue */
 };

@@ -73,6 +73,20 @@ static const struct packet_case cases[] = {
 	{ "another machine's frame", "192.0.2.10", 0, PACKET_TO_NEXT, .proto = IPPROTO_TCP, .action = XDP_PASS },
 	{ "another machine's, with a tag", "2001:db8::10", 1, PACKET_TO_ANOTHER, .proto = IPPROTO_TCP, .action = XDP_PASS },
 	{ "another machine's echo", "192.0.2.10", 0, PACKET_TO_NEXT, .proto = IPPROTO_ICMP, .icmp_type = 8, .action = XDP_PASS },
+	{ "too big about a tunnel", "192.0.2.254", .proto = IPPROTO_ICMP, .icmp_type = 3, .quoted_proto = IPPROTO_IPIP, .action = XDP_DROP },
+	{ "the same behind a VLAN tag", "192.0.2.254", 1, .proto = IPPROTO_ICMP, .icmp_type = 3, .quoted_proto = IPPROTO_IPV6, .action = XDP_DROP },
+	{ "too big about an IPv6 tunnel", "2001:db8::fe", .proto = IPPROTO_ICMPV6, .icmp_type = 2, .quoted_proto = IPPROTO_IPV6, .action = XDP_DROP },
+	{ "too big about four in six", "2001:db8::fe", .proto = IPPROTO_ICMPV6, .icmp_type = 2, .quoted_proto = IPPROTO_IPIP, .action = XDP_DROP },
+	{ "unreachable about a tunnel", "2001:db8::fe", .proto = IPPROTO_ICMPV6, .icmp_type = 1, .quoted_proto = IPPROTO_IPV6, .action = XDP_DROP },
+	{ "unreachable about ssh", "192.0.2.254", .proto = IPPROTO_ICMP, .icmp_type = 3, .quoted_proto = IPPROTO_TCP, .action = XDP_PASS },
+	{ "too big about an own IPv6 packet", "2001:db8::fe", .proto = IPPROTO_ICMPV6, .icmp_type = 2, .quoted_proto = IPPROTO_UDP, .action = XDP_PASS },
+	{ "about another's tunnel", "192.0.2.254", .proto = IPPROTO_ICMP, .icmp_type = 3, .quoted_proto = IPPROTO_IPIP, .quoted_src = "192.0.2.253", .action = XDP_PASS },
+	{ "about a tunnel, to no source of ours", "192.0.2.253", .proto = IPPROTO_ICMP, .icmp_type = 3, .quoted_proto = IPPROTO_IPIP, .action = XDP_PASS },
+	{ "about a tunnel, another machine's frame", "192.0.2.254", 0, PACKET_TO_NEXT, .proto = IPPROTO_ICMP, .icmp_type = 3, .quoted_proto = IPPROTO_IPIP, .action = XDP_PASS },
+	{ "about a tunnel, the quote cut off", "192.0.2.254", .proto = IPPROTO_ICMP, .icmp_type = 3, .quoted_proto = IPPROTO_IPIP, .cut = 61, .action = XDP_PASS },
+	{ "a source of tunnels answers echo itself", "192.0.2.254", .proto = IPPROTO_ICMP, .icmp_type = 8, .action = XDP_PASS },
+	{ "a source of tunnels solicited", "2001:db8::fe", .proto = IPPROTO_ICMPV6, .icmp_type = 135, .action = XDP_PASS },
+	{ "a source of tunnels has ssh", "192.0.2.254", .proto = IPPROTO_TCP, .dport = 22, .action = XDP_PASS },
 	{ "kernel VIP, another machine's frame", "2001:db8::20", 0, PACKET_TO_NEXT, .proto = IPPROTO_UDP, .action = XDP_PASS },
 };
 /* clang-format on */
@@ -94,10 +108,13 @@ static void add_vips(struct steering *steering)
 		{.addr = packet_address("2001:db8::20"), .port = 0, .proto = IPPROTO_UDP, .service = 8},
 	};
 
+	struct sl_addr sources[] = {packet_address("2001:db8::fe"), packet_address("192.0.2.254"), packet_address("2001:db8::fe")};
+
 	assert_int_equal(steering_vips_keep(steering, vips, 4), 0);
 	assert_int_equal(steering_listeners_keep(steering, listeners, 2), 0);
 	assert_int_equal(steering_vips_add(steering, vips, 4), 0);
 	assert_int_equal(steering_listeners_add(steering, listeners, 2), 0);
+	assert_int_equal(steering_sources_set(steering, sources, 3), 0);
 }
 
 static struct steering *create(void)
@@ -179,6 +196,23 @@ static void a_vip_that_is_no_longer_listed_is_the_kernels(void **state)
 	assert_int_equal(packet_action("v0", &cases[6]), XDP_DROP);
 	assert_int_equal(steering_vips_keep(steering, NULL, 0), 0);
 	assert_int_equal(packet_action("v0", &cases[6]), XDP_PASS);
+	steering_destroy(steering);
+}
+
+static void a_source_without_tunnels_has_its_errors_back(void **state)
+{
+	const struct packet_case error = {"too big", "192.0.2.254", .proto = IPPROTO_ICMP, .icmp_type = 3,
+					  .quoted_proto = IPPROTO_IPIP};
+	struct sl_addr other = packet_address("2001:db8::fe");
+	struct steering *steering = create();
+
+	(void)state;
+	attach(steering, "v0");
+	add_vips(steering);
+	assert_int_equal(packet_action("v0", &error), XDP_DROP);
+	assert_int_equal(steering_sources_set(steering, &other, 1), 0);
+	assert_int_equal(packet_action("v0", &error), XDP_PASS);
+	assert_int_equal(steering_sources_set(steering, NULL, 0), 0);
 	steering_destroy(steering);
 }
 
@@ -437,6 +471,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_packet_goes_where_the_table_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_vip_that_is_no_longer_listed_is_the_kernels, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_source_without_tunnels_has_its_errors_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_restart_adopts_what_a_crash_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_clean_stop_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_interface_made_anew_is_attached_anew, setup, teardown),
