@@ -259,6 +259,24 @@ static int insert(struct flow_shared *shared, const struct flow_export *record, 
 	return 0;
 }
 
+/*
+ * Whether `record` says something newer of a living entry. Seconds are all there is to tell by: of two words of one
+ * second, the end of a connection and another one of the same ports that lives, the second came later, whatever
+ * rings they came by.
+ */
+static bool is_newer(const struct flow_shared *shared, struct place place, const struct flow_export *record, uint64_t now_s)
+{
+	const struct sl_flow_bucket *bucket = &shared->bucket[place.at];
+	const uint16_t slot = __atomic_load_n(&bucket->slot[place.way], __ATOMIC_RELAXED);
+	const uint16_t age_s = sl_flow_age_s((uint16_t)now_s, __atomic_load_n(&bucket->seen_s[place.way], __ATOMIC_RELAXED));
+	const uint16_t record_age_s = sl_flow_age_s((uint16_t)now_s, record->seen_s);
+
+	if (record_age_s == age_s && record->closing && record->slot != SL_SLOT_NONE && !(slot & SL_FLOW_CLOSING) &&
+	    record->slot != slot)
+		return false;
+	return record_age_s <= age_s;
+}
+
 int flow_shared_tell(struct flow_shared *shared, const struct flow_export *record, uint64_t now_s,
 		     const struct flow_shared_lives *lives)
 {
@@ -267,11 +285,9 @@ int flow_shared_tell(struct flow_shared *shared, const struct flow_export *recor
 	if (record->tag == 0 || record->kind >= SL_FLOW_KIND_COUNT)
 		return 0;
 	if (find(shared, record->tag, &place)) {
-		const uint16_t seen_s = __atomic_load_n(&shared->bucket[place.at].seen_s[place.way], __ATOMIC_RELAXED);
-
 		if (!entry_lives(shared, place, now_s, lives))
 			entry_write(shared, place, record, record->seen_s);
-		else if (sl_flow_age_s((uint16_t)now_s, record->seen_s) <= sl_flow_age_s((uint16_t)now_s, seen_s))
+		else if (is_newer(shared, place, record, now_s))
 			entry_update(shared, place, record);
 		return 0;
 	}

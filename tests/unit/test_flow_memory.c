@@ -124,6 +124,30 @@ static void closing_and_data_after_it_are_told(void **state)
 }
 
 /* A request, then FIN, then a long answer: only ACKs come, and they keep it in the file too. */
+/* The RST of the old connection and the new one come by two workers in one second, whose rings are read in any order. */
+static void a_reset_that_is_told_after_the_next_connection_of_its_ports_does_not_end_that(void **state)
+{
+	(void)state;
+	for (unsigned int first = 0; first < 2; first++) {
+		const uint64_t flow = 1 + first;
+
+		put(1 - first, flow, 5, SL_FLOW_IS_CLOSING);
+		put(first, flow, 8, SL_FLOW_IS_UNCONFIRMED);
+		assert_int_equal(data(first, flow), 8);
+	}
+	tick();
+	stop();
+	start(1);
+	assert_int_equal(data(0, 1), 8);
+	assert_int_equal(data(0, 2), 8);
+	put(0, 1, 8, SL_FLOW_IS_CLOSING); /* its own end is believed */
+	tick();
+	stop();
+	start(1);
+	restart(0, 1, 9, false);
+	assert_int_equal(data(0, 1), -1);
+}
+
 static void a_half_closed_connection_that_goes_on_is_not_forgotten_by_the_file(void **state)
 {
 	struct sl_packet pkt = packet(1);
@@ -342,6 +366,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_start_in_a_closed_row_forgets_everywhere_and_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_connection_that_moved_between_workers_goes_where_it_was_seen_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(closing_and_data_after_it_are_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reset_that_is_told_after_the_next_connection_of_its_ports_does_not_end_that,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_half_closed_connection_that_goes_on_is_not_forgotten_by_the_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_one_worker_forgot_another_may_have_learnt_since, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_shared_entry_lags_at_most_an_eighth_of_a_life, setup, teardown),
