@@ -58,14 +58,14 @@ static bool any_lens(const struct model *model)
 	return false;
 }
 
-static bool key_waits(const struct model *model)
+bool model_rows_key_waits(const struct model *model)
 {
 	return !same_key(&model->hash_key, &model->settings.hash_key);
 }
 
 void model_rows_key(struct model *model)
 {
-	if (!key_waits(model) || any_lens(model))
+	if (!model_rows_key_waits(model) || any_lens(model))
 		return;
 	model->settings.hash_key = model->hash_key;
 	model->settings_dirty = true;
@@ -82,7 +82,7 @@ struct rows_plan pool_rows_plan(const struct model *model, struct model_pool *po
 	if (h->rows == 0)
 		return plan;
 	plan.rekey = plan.rows != h->rows || !same_key(&plan.key, &h->key) || pool->rehash;
-	if (plan.rekey && (h->lens.rows != 0 || key_waits(model))) {
+	if (plan.rekey && (h->lens.rows != 0 || model_rows_key_waits(model))) {
 		pool->rows_wait = true;
 		plan = (struct rows_plan){ .rows = h->rows, .key = h->key };
 	}
@@ -157,6 +157,7 @@ int pool_rows_take(struct model *model, struct model_pool *pool, const struct ro
 		.now_ms = model->now_ms, .pressure_ms = model->pressure_ms, .pressure = model->pressure,
 	};
 	const unsigned int before = h->changed;
+	const bool had_lens = h->lens.rows != 0;
 	const uint64_t states_sum = state ? sl_checksum64(state, pool->slots) + model->pressure : 0;
 	int err = state ? 0 : -ENOMEM;
 
@@ -169,7 +170,7 @@ int pool_rows_take(struct model *model, struct model_pool *pool, const struct ro
 		err = take(model, pool, plan, row, &in);
 	if (err == 0)
 		pool->rows_due_ms = row_history_settle(h, &in);
-	if (err == 0 && h->lens.rows == 0 && (pool->rows_wait || key_waits(model)))
+	if (err == 0 && had_lens && h->lens.rows == 0 && (pool->rows_wait || model_rows_key_waits(model)))
 		pool->rows_due_ms = model->now_ms; /* what waited for the lens has its turn */
 	free(state);
 	if (err == 0)

@@ -19,6 +19,7 @@ struct rows_plan {
 void model_rows_follow(struct model *model);
 /* Before pools are looked at: a hash key that waited for the last lens to end is in force from now on. */
 void model_rows_key(struct model *model);
+bool model_rows_key_waits(const struct model *model);
 /* After everything was stated, before the commit: histories that changed are kept. */
 void model_rows_keep(struct model *model);
 

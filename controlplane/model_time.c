@@ -5,6 +5,7 @@
  * no clock itself.
  */
 #include "model_backend.h"
+#include "model_rows.h"
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -76,7 +77,7 @@ uint64_t model_advance(struct model *model, uint64_t now_ms)
 			pool->due_ms = pool_advance(pool, now_ms);
 		if (pool->rows_due_ms <= now_ms)
 			pool->dirty_backends = true;
-		if (pool->rows_wait && pool->rows.lens.rows == 0)
+		if (pool->rows_wait && pool->rows.lens.rows == 0 && !model_rows_key_waits(model)) /* else model_rows_key() */
 			pool->dirty_table = true;
 	}
 	return model_due(model);

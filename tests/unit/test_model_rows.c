@@ -188,6 +188,50 @@ static void another_key_is_a_lens_and_the_next_one_waits_for_its_end(void **stat
 	table_put(before);
 }
 
+/* Two pools alike but for their table sizes. */
+static void use_two(struct model_fixture *f, uint32_t rows, uint32_t other_rows)
+{
+	f->two_pools[0] = f->two_pools[1] = f->pool[1];
+	strcpy(f->two_pools[1].name, "api");
+	f->two_pools[0].table_size = rows;
+	f->two_pools[1].table_size = other_rows;
+	f->two_services[0] = f->two_services[1] = f->service[1];
+	strcpy(f->two_services[1].name, "api");
+	f->two_services[1].pool = 1;
+	f->other_listener = (struct config_listener){ .address = model_fixture_address(10), .port = 443, .proto = IPPROTO_TCP };
+	f->two_services[1].listeners = &f->other_listener;
+	f->config[1].pools = f->two_pools;
+	f->config[1].services = f->two_services;
+	f->config[1].pool_count = f->config[1].service_count = 2;
+	use(f, 1);
+}
+
+static void what_waits_for_another_pools_lens_keeps_nobody_busy(void **state)
+{
+	struct model_fixture *f = *state;
+
+	use_two(f, ROWS, ROWS);
+	model_fixture_all_up(f);
+	use_two(f, OTHER_ROWS, ROWS);
+	assert_true(update(f, 2) > 0);
+	model_set_keys(f->model, &second_key, &flow_key); /* waits for the first pool's lens */
+	update(f, 3);
+	assert_int_equal(model_due(f->model), (2 + W_S) * 1000);
+	use_two(f, OTHER_ROWS, OTHER_ROWS); /* waits for the key */
+	update(f, 4);
+	update(f, 5);
+	assert_true(f->model->pools[1].rows_wait);
+	assert_int_equal(f->model->pools[1].rows.rows, ROWS);
+	assert_int_equal(model_due(f->model), (2 + W_S) * 1000);
+	update(f, 2 + W_S);
+	assert_true(model_due(f->model) <= (2 + W_S) * 1000);
+	update(f, 2 + W_S);
+	assert_memory_equal(&f->model->pools[0].rows.key, &second_key, sizeof(second_key));
+	assert_memory_equal(&f->model->pools[1].rows.key, &second_key, sizeof(second_key));
+	assert_int_equal(f->model->pools[1].rows.rows, OTHER_ROWS);
+	assert_int_equal(model_due(f->model), (2 + 2 * W_S) * 1000);
+}
+
 static void another_hash_of_a_service_is_a_lens_too(void **state)
 {
 	struct model_fixture *f = *state;
@@ -380,6 +424,7 @@ int main(void)
 		CASE(rows_close_by_time_alone_and_a_census_takes_look_away),
 		CASE(a_census_that_began_before_the_change_was_in_force_says_nothing),
 		CASE(another_key_is_a_lens_and_the_next_one_waits_for_its_end),
+		CASE(what_waits_for_another_pools_lens_keeps_nobody_busy),
 		CASE(another_hash_of_a_service_is_a_lens_too),
 		CASE(a_removed_backend_is_named_by_nothing_that_is_published),
 		CASE(a_slot_is_not_given_again_while_a_connection_names_it),
