@@ -88,7 +88,7 @@ struct daemon {
 	struct row_store *row_store; /* <state-dir>/rows; NULL: it cannot be opened */
 	struct row_file *row_files;  /* as read at start, of this numbering; taken over by the model, or cleared at the end */
 	size_t row_file_count;
-	bool rows_failed;            /* the last write of one did; said once */
+	bool rows_failed, rows_said; /* writing one did, in the last model_update(); and that was said */
 	bool state_dirty;
 	uint64_t state_saved_ms;
 	uint64_t state_cost_ms; /* what the last save took of the loop's time */
@@ -201,7 +201,7 @@ void daemon_numbering_start(struct daemon *d, const struct sl_key *hash_key);
 /* daemon_rows.c */
 void daemon_rows_names(struct daemon *d); /* before model_configure(): names that only the rows files have */
 void daemon_rows_start(struct daemon *d); /* after it: histories to the model */
-void daemon_rows_changed(void *ctx, const struct model_pool *pool); /* model_events.rows_changed; ctx is the daemon */
+int daemon_rows_changed(void *ctx, const struct model_pool *pool); /* model_events.rows_changed; ctx is the daemon */
 void daemon_rows_forgotten(void *ctx, uint32_t pool);
 void daemon_rows_follow(struct daemon *d); /* a configuration was published: says what of it waits */
 

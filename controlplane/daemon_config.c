@@ -101,7 +101,7 @@ static void follow(struct daemon *d, bool restart)
 static int take_over(struct daemon *d, struct config *config, bool restart, char *reterr, size_t reterr_size)
 {
 	struct config *old = d->config;
-	struct sl_key key = d->model->settings.hash_key;
+	struct sl_key key = d->model->hash_key; /* which may wait still to be in force */
 	int err = 0;
 
 	if (config->hash_key_file || old->hash_key_file)

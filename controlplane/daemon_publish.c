@@ -144,6 +144,7 @@ static void publish_now(struct daemon *d)
 		daemon_state_save(d); /* numbers first: what workers remember from now on, and rows files, are of them */
 	daemon_network_before(d);
 	model_advance(d->model, daemon_boottime_ms());
+	d->rows_failed = false;
 	generation = model_update(d->model);
 	if (generation == -ERANGE || (generation > 0 && model_table_rows(d->model) > d->shm_rows)) {
 		log_info(&d->log, "the configuration outgrew the shared memory");
@@ -151,6 +152,10 @@ static void publish_now(struct daemon *d)
 			generation = model_update(d->model);
 	}
 	wait_due(d);
+	if (d->rows_said && !d->rows_failed && generation >= 0) {
+		d->rows_said = false;
+		log_info(&d->log, "what is known of rows is saved again");
+	}
 	if (generation < 0) {
 		if (!d->publish_failed)
 			log_error(&d->log, "the change cannot be published; the data plane keeps what it has, trying again each second",
@@ -219,7 +224,7 @@ void daemon_beat(struct daemon *d)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	__atomic_store_n(&live->control_beat_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 			 __ATOMIC_RELAXED);
-	if (d->publish_failed)
+	if (d->publish_failed || d->rows_failed)
 		daemon_publish(d);
 	daemon_drain_beat(d);
 	pid = daemon_data_pid(d);

@@ -17,14 +17,15 @@
 static int take_name(struct identities *ids, struct identity **table, const char *name, uint32_t id, bool backend,
 		     struct identity **ret)
 {
-	struct identity *entry, *next;
+	struct identity *entry;
 	int err;
 
-	HASH_ITER (hh, *table, entry, next)
-		if (entry->id == id || strcmp(entry->name, name) == 0) {
-			*ret = entry;
-			return entry->id == id && strcmp(entry->name, name) == 0 ? 0 : -EEXIST;
-		}
+	HASH_FIND_STR(*table, name, *ret);
+	if (*ret)
+		return (*ret)->id == id ? 0 : -EEXIST;
+	for (entry = *table; entry; entry = entry->hh.next)
+		if (entry->id == id)
+			return -EEXIST;
 	err = identities_restore(table, name, id, backend ? ids->stats_next : 0, daemon_wall_s(), ret);
 	if (err == 0 && backend)
 		ids->stats_next++;
@@ -36,8 +37,11 @@ static int take_names(struct identities *ids, const struct row_file *file)
 	struct identity *pool, *backend;
 	int err = take_name(ids, &ids->pools, file->pool_name, file->pool, false, &pool);
 
-	for (size_t i = 0; err == 0 && i < file->name_count; i++)
+	for (size_t i = 0; err == 0 && i < file->name_count; i++) {
 		err = take_name(ids, &pool->children, file->names[i].name, file->names[i].slot, true, &backend);
+		if (err == -EEXIST && !row_history_names(&file->history, file->names[i].slot))
+			err = 0; /* its number was free, and is another's since the file was written */
+	}
 	return err;
 }
 
@@ -131,7 +135,7 @@ static int fill_services(const struct model *model, const struct model_pool *poo
 	return 0;
 }
 
-void daemon_rows_changed(void *ctx, const struct model_pool *pool)
+int daemon_rows_changed(void *ctx, const struct model_pool *pool)
 {
 	struct daemon *d = ctx;
 	struct row_file file = { .numbering = d->model->settings.numbering, .pool = pool->id, .now_ms = daemon_boottime_ms(),
@@ -141,7 +145,7 @@ void daemon_rows_changed(void *ctx, const struct model_pool *pool)
 	int err = -ENOMEM;
 
 	if (!d->row_store)
-		return; /* said at the start */
+		return 0; /* said at the start */
 	strcpy(file.pool_name, pool->conf->name);
 	sl_boot_id(file.boot_id);
 	HASH_FIND_STR(d->model->ids.pools, pool->conf->name, id);
@@ -149,9 +153,12 @@ void daemon_rows_changed(void *ctx, const struct model_pool *pool)
 		err = row_store_write(d->row_store, &file, reterr, sizeof(reterr));
 	free(file.names);
 	free(file.services);
-	if (err < 0 && !d->rows_failed)
-		log_error(&d->log, "what is known of rows is not saved; the change goes out all the same", LOG_STR("cause", reterr));
-	d->rows_failed = err < 0;
+	if (err < 0 && !d->rows_said)
+		log_error(&d->log, "what is known of rows is not saved; the change goes out all the same, and saving is tried each "
+			  "second", LOG_STR("pool", file.pool_name), LOG_STR("cause", reterr));
+	d->rows_said = d->rows_said || err < 0;
+	d->rows_failed = d->rows_failed || err < 0;
+	return err;
 }
 
 void daemon_rows_follow(struct daemon *d)

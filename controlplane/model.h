@@ -122,8 +122,11 @@ struct model_events {
 	void (*pool_panic)(void *ctx, const struct model_pool *pool, bool on);
 	/* a backend with an override left the configuration; what was said of it is gone */
 	void (*override_gone)(void *ctx, const struct model_pool *pool, const struct model_backend *backend);
-	/* its history is another than when this was last told; the generation that needs it is not committed yet */
-	void (*rows_changed)(void *ctx, const struct model_pool *pool);
+	/*
+	 * Its history is another than when this was last told; the generation that needs it is not committed yet. Below 0:
+	 * it could not be kept, and is told again by the next model_update().
+	 */
+	int (*rows_changed)(void *ctx, const struct model_pool *pool);
 	/* a pool that left the configuration is named by nothing any more: its history can go */
 	void (*pool_forgotten)(void *ctx, uint32_t pool);
 };

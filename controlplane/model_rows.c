@@ -266,10 +266,10 @@ void model_rows_keep(struct model *model)
 
 		if (!pool->rows_unkept || pool->rows.rows == 0)
 			continue;
+		if (model->events.rows_changed && model->events.rows_changed(model->events.ctx, pool) < 0)
+			continue;
 		pool->rows_unkept = false;
 		pool->services_kept = pool->services_sum;
-		if (model->events.rows_changed)
-			model->events.rows_changed(model->events.ctx, pool);
 	}
 }
 

@@ -4,6 +4,7 @@
  * restart change of it, and when numbers are free again.
  */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -311,12 +312,12 @@ static void a_slot_that_nothing_names_is_given_again(void **state)
 struct kept {
 	void *bytes;
 	size_t size;
-	unsigned int calls;
+	unsigned int calls, fails; /* the call that does, counted from 0 */
 	uint64_t committed; /* by the publisher, when it was written last */
 	struct publisher *publisher;
 };
 
-static void keep(void *ctx, const struct model_pool *pool)
+static int keep(void *ctx, const struct model_pool *pool)
 {
 	struct kept *kept = ctx;
 	struct row_file_name names[BACKENDS];
@@ -332,13 +333,13 @@ static void keep(void *ctx, const struct model_pool *pool)
 	free(kept->bytes);
 	assert_int_equal(row_file_encode(&file, &kept->bytes, &kept->size), 0);
 	kept->committed = kept->publisher->committed;
-	kept->calls++;
+	return kept->calls++ == kept->fails ? -ENOSPC : 0;
 }
 
 static void histories_are_kept_before_the_generation_that_needs_them(void **state)
 {
 	struct model_fixture *f = *state;
-	struct kept kept = { .publisher = &f->publisher };
+	struct kept kept = { .publisher = &f->publisher, .fails = UINT_MAX };
 	const uint64_t before = f->publisher.committed;
 
 	f->model->events.ctx = &kept;
@@ -354,10 +355,27 @@ static void histories_are_kept_before_the_generation_that_needs_them(void **stat
 	free(kept.bytes);
 }
 
+static void a_history_that_could_not_be_kept_is_tried_again(void **state)
+{
+	struct model_fixture *f = *state;
+	struct kept kept = { .publisher = &f->publisher, .fails = 0 };
+
+	f->model->events.ctx = &kept;
+	f->model->events.rows_changed = keep;
+	f->model->events.pool_serving = f->model->events.pool_empty = NULL;
+	model_fixture_probe(f, 0, BACKEND_DOWN);
+	assert_true(update(f, 2) > 0);
+	assert_int_equal(update(f, 3), 0);
+	assert_int_equal(kept.calls, 2);
+	assert_int_equal(update(f, 4), 0);
+	assert_int_equal(kept.calls, 2);
+	free(kept.bytes);
+}
+
 static void a_restarted_model_goes_on_with_bases_times_and_look(void **state)
 {
 	struct model_fixture *f = *state;
-	struct kept kept = { .publisher = &f->publisher };
+	struct kept kept = { .publisher = &f->publisher, .fails = UINT_MAX };
 	struct table *old_base;
 	struct row_file file;
 	const char *fault;
@@ -431,6 +449,7 @@ int main(void)
 		CASE(a_slot_is_not_given_again_before_workers_have_forgotten_it),
 		CASE(a_slot_that_nothing_names_is_given_again),
 		CASE(histories_are_kept_before_the_generation_that_needs_them),
+		CASE(a_history_that_could_not_be_kept_is_tried_again),
 		CASE(a_restarted_model_goes_on_with_bases_times_and_look),
 		CASE(a_pool_whose_history_is_lost_looks_everywhere),
 	};

@@ -135,7 +135,7 @@ struct process {
 	struct config_listener listener;
 };
 
-static void keep(void *ctx, const struct model_pool *pool)
+static int keep(void *ctx, const struct model_pool *pool)
 {
 	struct process *p = ctx;
 	struct row_file_name names[BACKENDS];
@@ -150,6 +150,7 @@ static void keep(void *ctx, const struct model_pool *pool)
 	}
 	if (row_store_write(p->store, &file, reterr, sizeof(reterr)) < 0)
 		abort();
+	return 0;
 }
 
 static struct sl_addr address(unsigned int i)
