@@ -264,8 +264,13 @@ class Traffic:
             client.ask(f"leave {host}")
 
     def own(self, one):
-        """True when a break is the outage's: the dead backend's connection, or a start that was sent to it."""
-        return any(began - 50 <= one["t"] <= (until or one["t"]) + 1000 and one["backend"] in (host, "")
+        """
+        True when a break is an outage's: the dead backend's connection, or one that was sent to it and never
+        heard of it, whose handshake may have begun a little before.
+        """
+        begun = one["t"] - one.get("age_ms", 0)
+        return any(began - 50 <= one["t"] <= (until or one["t"]) + 1000 if one["backend"] == host else
+                   one["backend"] == "" and began - 3000 <= begun <= (until or begun) + 1000 and one["t"] >= began - 50
                    for host, began, until in self.outages)
 
     def strangers(self, excuse=None):
