@@ -37,6 +37,7 @@ struct flow_keeper {
 	uint64_t refused, refused_until_s;
 	int said;              /* last error of opening: said once */
 	bool carrying, due, releasing, strange_said;
+	bool unseen;           /* workers do not tell `shared` yet, and nobody else told it */
 };
 
 /* ---- files -------------------------------------------------------------------------------------------- */
@@ -90,10 +91,10 @@ static void adopt(struct flow_keeper *keeper, struct flow_shared *shared, uint64
 }
 
 /* `next` becomes the file in use. The one before is closed when no worker can read it any more. */
-static void succeed(struct flow_keeper *keeper, uint64_t now_s)
+static void succeed(struct flow_keeper *keeper)
 {
 	if (!keeper->carrying)
-		keeper->since_s = now_s;
+		keeper->unseen = true;
 	keeper->old = keeper->shared;
 	keeper->shared = keeper->next;
 	keeper->next = NULL;
@@ -161,13 +162,16 @@ struct flow_view flow_keeper_view(struct flow_keeper *keeper, const struct sl_se
 	if (serves(keeper, keeper->next, settings) && !serves(keeper, keeper->shared, settings) && keeper->old == NULL) {
 		adopt(keeper, keeper->next, now_s);
 		keeper->carrying = false;
-		succeed(keeper, now_s);
+		succeed(keeper);
 	}
 	*ret_release = keeper->old != NULL && !keeper->releasing;
 	keeper->releasing = keeper->old != NULL;
 	keeper->due = false;
 	if (!serves(keeper, keeper->shared, settings))
 		return (struct flow_view){ .bucket = NULL };
+	if (keeper->unseen)
+		keeper->since_s = now_s;
+	keeper->unseen = false;
 	return flow_shared_view(keeper->shared, keeper->since_s);
 }
 
@@ -224,7 +228,7 @@ static bool follow(struct flow_keeper *keeper, const struct snapshot *snapshot, 
 		return false;
 	if (!serves(keeper, keeper->shared, settings)) {
 		adopt(keeper, keeper->next, now_s);
-		succeed(keeper, now_s);
+		succeed(keeper);
 		return false;
 	}
 	if (!keeper->carrying) {
@@ -239,7 +243,7 @@ static bool follow(struct flow_keeper *keeper, const struct snapshot *snapshot, 
 	log_event(LOG_LEVEL_INFO, "connections were carried over to a new file", LOG_STR("directory", keeper->config.dir),
 		  LOG_STR("file", SL_FLOWS_FILE), LOG_U64("connections", flow_shared_used(keeper->next)),
 		  LOG_U64("refused", flow_shared_refused(keeper->next)));
-	succeed(keeper, now_s);
+	succeed(keeper);
 	return false;
 }
 

@@ -46,6 +46,29 @@ static void nothing_is_lost_that_is_told_while_entries_are_carried_over(void **s
 		assert_int_equal(quoted(1, flow), flow % 100);
 }
 
+/* All places for roots may be taken: until the file is published workers remember for themselves. */
+static void what_is_stored_before_a_new_file_is_published_is_told_afterwards(void **state)
+{
+	const struct flow_table_lives lives = flow_table_lives(snapshot->settings.idle_max_s);
+
+	(void)state;
+	stop();
+	unlinkat(dir_fd, SL_FLOWS_FILE, 0);
+	start(WORKERS);
+	make_file(FLOWS, 77);
+	flow_keeper_look(keeper);
+	while (!flow_keeper_is_due(keeper))
+		flow_keeper_tick(keeper, snapshot, now_s, ++now_ns, false);
+	now_s += 3;
+	flow_table_tick(env[0].flows, now_s, ++now_ns, &lives);
+	put(0, 1, 5, 0);
+	publish();
+	pass(1);
+	assert_int_equal(data(0, 1), 5);
+	tick();
+	assert_int_equal(quoted(1, 1), 5);
+}
+
 static void a_file_of_other_settings_waits_for_them_and_starts_empty(void **state)
 {
 	(void)state;
@@ -155,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_larger_file_gets_the_entries_of_the_one_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_that_is_told_while_entries_are_carried_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_stored_before_a_new_file_is_published_is_told_afterwards, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_of_other_settings_waits_for_them_and_starts_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_key_or_numbering_than_the_file_s_means_own_tables_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_file_workers_remember_for_themselves_until_one_comes, setup, teardown),
