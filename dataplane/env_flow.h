@@ -173,6 +173,8 @@ SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt
 		sl_env_flow_put(env, pkt, flow->slot, flags);
 	else
 		env_flow_put_own(env, pkt, flow->slot, flags);
+	if (flow->flags & SL_FLOW_IS_UNCONFIRMED && flow->age_s >= ENV_FLOW_ASK_S) /* refused again, perhaps */
+		flow_table_keep(env->flows, pkt->tag);
 }
 
 SL_INLINE void sl_env_flow_del(struct sl_env *env, const struct sl_packet *pkt, const struct sl_flow *flow)

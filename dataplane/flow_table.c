@@ -225,6 +225,15 @@ int flow_table_put(struct flow_table *table, uint64_t tag, uint16_t slot, uint8_
 					      : put_confirmed(table, tag, slot, kind, flags);
 }
 
+void flow_table_keep(struct flow_table *table, uint64_t tag)
+{
+	struct sl_flow_bucket *bucket;
+	unsigned int way;
+
+	if (segment_find(&table->unconfirmed, tag, &bucket, &way))
+		bucket->seen_s[way] = (uint16_t)table->now_s;
+}
+
 bool flow_table_get(const struct flow_table *table, uint64_t tag, uint32_t life_s, struct sl_flow *ret_flow)
 {
 	const uint16_t now_s = (uint16_t)table->now_s;

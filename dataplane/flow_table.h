@@ -56,6 +56,9 @@ bool flow_table_get(const struct flow_table *table, uint64_t tag, uint32_t life_
  */
 int flow_table_put(struct flow_table *table, uint64_t tag, uint16_t slot, uint8_t kind, uint8_t flags);
 
+/* `tag` was seen now, but no room was found to confirm it: its unconfirmed entry, if there is one, goes on. */
+void flow_table_keep(struct flow_table *table, uint64_t tag);
+
 /* Forgets `tag`; nothing when it is not there. */
 void flow_table_del(struct flow_table *table, uint64_t tag);
 void flow_table_clear(struct flow_table *table);

@@ -310,6 +310,33 @@ static void a_full_file_is_pressure_for_all_workers_until_entries_expire(void **
 	assert_int_equal(live().swept_s, now_s);
 }
 
+/* Below 80 % one of a dozen connections finds both of its buckets full: what its start stored serves as long as it goes on. */
+static void a_connection_that_is_refused_lives_on_as_its_start_was_stored(void **state)
+{
+	uint64_t flow = 1, refused = 0;
+
+	(void)state;
+	for (unsigned int w = 0; w < workers; w++)
+		env[w].shared.bucket = NULL; /* a file that refuses, too, is like none */
+	while (flow_table_used(env[0].flows) * 100 < flow_table_capacity(env[0].flows) * 79)
+		put(0, flow++, 5, 0);
+	while (refused == 0) {
+		const uint64_t before = stats[0].flow[SL_FLOW_COUNT_REFUSED];
+
+		put(0, ++flow, 8, SL_FLOW_IS_UNCONFIRMED);
+		assert_int_equal(data(0, flow), 8);
+		if (stats[0].flow[SL_FLOW_COUNT_REFUSED] > before)
+			refused = flow;
+	}
+	for (uint64_t s = 0; s < 2 * LIFE_S; s++) {
+		pass(1);
+		for (uint64_t other = 1; s % (LIFE_S / 3) == 0 && other < flow; other++)
+			data(0, other);
+		assert_int_equal(data(0, refused), 8);
+	}
+	assert_true(stats[0].flow[SL_FLOW_COUNT_REFUSED] > 2 * LIFE_S / ENV_FLOW_ASK_S); /* there was no room all the time */
+}
+
 /* ---- the naive twin ----------------------------------------------------------------------------------- */
 
 /* Flows that move between workers all the time: wherever they turn up, the last word counts. */
@@ -375,6 +402,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_row_in_the_file_is_where_the_connection_was_seen_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_ring_is_pressure_and_the_next_packet_tells_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_file_is_pressure_for_all_workers_until_entries_expire, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_connection_that_is_refused_lives_on_as_its_start_was_stored, setup, teardown),
 		cmocka_unit_test_setup_teardown(random_steps_end_as_in_the_naive_twin, setup, teardown),
 	};
 
