@@ -32,10 +32,11 @@ def start_echo(lab, host, where, port=PORT):
         raise LabError(f"UDP echo on {host} ended: {process.log_text().strip()}")
 
 
-def ask(test, lab, count, first=30000, to=None, port=PORT, size=8000, client="client1"):
+def ask(test, lab, count, first=30000, to=None, port=PORT, size=8000, client="client1",
+        tries=3):
     """{source port: backend} of datagrams that the client's kernel takes apart."""
     done = lab.network.inside(client, [HELPER, "ask", address(client, test.family), to or lab.vip(test.family), str(port),
-                                       str(first), str(count), str(size)])
+                                       str(first), str(count), str(size), str(tries)])
     return dict(line.split() for line in done.stdout.splitlines())
 
 
@@ -105,7 +106,7 @@ def wrong_fragments_are_named(test):
     test.check(send(test, lab, "in-order") in lab.hosts, "the next datagram did not arrive")
 
 
-@scenario(timeout=180, family=(4, 6), source=("one", "random"), kind=("firsts", "laters"))
+@scenario(timeout=240, family=(4, 6), source=("one", "random"), kind=("firsts", "laters"))
 def a_flood_of_fragments_is_its_senders_own(test):
     """While one client sends fragments that belong to nothing, the other's datagrams arrive."""
     lab = start(test)
@@ -113,11 +114,13 @@ def a_flood_of_fragments_is_its_senders_own(test):
     process = flood(test, lab, "random" if test.source == "random" else address("client2", test.family), test.kind, 90)
     wait_for(lambda: "sending" in process.log_text(), 20, "the flood begins")
     wait_for(lambda: sum(lab.balancer.verdicts().values()) > 5000, 10, "the flood arrives")
-    lost = [item for item in ask(test, lab, 20, 32000).items() if item[1].startswith("error")]
+    # What a table without room loses, it loses each time; a machine that is busy with the rest of a test run does not.
+    lost = [item for item in ask(test, lab, 20, 32000, tries=12).items() if item[1].startswith("error")]
     test.check(process.alive(), "the flood ended before its victims")
     test.equal(lost, [], "datagrams that did not arrive during the flood")
     if test.source == "one":
-        test.check(send(test, lab, "last-first") in lab.hosts, "reordered fragments lost to another source's flood")
+        test.check(any(send(test, lab, "last-first") in lab.hosts for _ in range(5)),
+                   "reordered fragments lost to another source's flood")
     process.kill()
 
 

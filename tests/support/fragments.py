@@ -4,7 +4,7 @@
 Large datagrams and fragments for scenarios. Each prints one line a datagram or at its end.
 
 use: fragments.py echo ADDRESS PORT NAME               answers every datagram with NAME, a space and the datagram
-     fragments.py ask FROM TO PORT FIRST COUNT SIZE    the kernel's fragments: `<source port> <NAME or error>`
+     fragments.py ask FROM TO PORT FIRST COUNT SIZE TRIES   the kernel's fragments: `<source port> <NAME or error>`
      fragments.py send FROM TO PORT SOURCE-PORT KIND   fragments made by hand, see KINDS: `<NAME or error>`
      fragments.py flood FROM TO PORT SECONDS KIND      `<frames sent>`; KIND: firsts, laters; FROM: an address, or
                                                        `random` for another source in every frame; RATE frames a second
@@ -17,7 +17,7 @@ import sys
 import time
 
 INTERFACE, PIECE, SIZE = "net0", 1208, 8000
-RATE = 15000     # frames of a flood a second: what the lab carries beside its victims
+RATE = 8000     # frames of a flood a second: what the lab carries beside its victims
 TARGET_MAC = "02:00:00:00:00:01"
 KINDS = ("in-order", "last-first", "shuffled", "copies", "overlap", "tiny", "no-first")
 
@@ -54,12 +54,12 @@ def echo(address, port, name):
                 print("answer:", error, flush=True)
 
 
-def ask(source, target, port, first, count, size):
-    """Three tries each: a first datagram may be what teaches the path's MTU."""
+def ask(source, target, port, first, count, size, tries):
+    """Several tries each: a first datagram may be what teaches the path's MTU."""
     for number in range(int(first), int(first) + int(count)):
         data = random.Random(number).randbytes(int(size))
         with bound(source, number) as one:
-            for _ in range(3):
+            for _ in range(int(tries)):
                 one.sendto(data, (target, int(port)))
                 result = answer(one, data, 1)
                 if not result.startswith("error"):
