@@ -89,6 +89,11 @@ void daemon_rows_start(struct daemon *d)
 	d->row_file_count = 0;
 	if (restored > 0)
 		log_info(&d->log, "took over what is known of rows", LOG_U64("pools", restored));
+	for (size_t i = 0; i < d->model->pool_count; i++)
+		if (d->model->pools[i].suspect)
+			log_warning(&d->log, "nothing is kept of the rows of a pool that was there before; connections that changes "
+				    "of the last connection-idle moved are where flows.shm says, or may break",
+				    LOG_STR("pool", d->model->pools[i].conf->name), LOG_STR("directory", d->state_dir));
 }
 
 /* ---- changes ------------------------------------------------------------------------------------------ */

@@ -145,8 +145,8 @@ static void add_flows(struct daemon *d, const struct model_pool *pool, const str
 		return;
 	slot = &counted_pool->slot[backend->slot];
 	drain->flows_known = true;
-	drain->flows = slot->flows;
-	drain->oldest_s = slot->flows > 0 ? slot->oldest_s : 0;
+	drain->flows = slot->flows - slot->closing; /* a connection that ended is none that is left */
+	drain->oldest_s = drain->flows > 0 ? slot->oldest_s : 0;
 }
 
 static int show_drain(void *ctx, const char *pool_name, const char *name, struct api_drain *ret)

@@ -116,7 +116,7 @@ static void count_slot(struct flow_census_slot *slot, const struct flow_census_e
 
 	slot->flows++;
 	slot->closing += entry->closing;
-	if (born_s > slot->oldest_s)
+	if (!entry->closing && born_s > slot->oldest_s)
 		slot->oldest_s = born_s;
 	if (age_s < slot->last_seen_s)
 		slot->last_seen_s = age_s;

@@ -47,7 +47,7 @@ struct flow_census_want {
 struct flow_census_slot {
 	uint32_t flows;        /* alive, closing ones included */
 	uint32_t closing;      /* of these */
-	uint16_t oldest_s;     /* age of the oldest: since it was first remembered; stops at 65535 */
+	uint16_t oldest_s;     /* age of the oldest that is not closing: since it was first remembered; stops at 65535 */
 	uint16_t last_seen_s;  /* since the last packet of any of them, as far as the file knows (epochs) */
 };
 
