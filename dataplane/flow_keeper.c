@@ -80,7 +80,7 @@ static void adopt(struct flow_keeper *keeper, struct flow_shared *shared, uint64
 			  idle_s < 0 ? "connections forgotten: the file says that it was written in the future"
 				     : "connections forgotten: nobody wrote the file for too long to know how old they are",
 			  LOG_STR("directory", keeper->config.dir), LOG_STR("file", SL_FLOWS_FILE),
-			  LOG_U64("seconds", (uint64_t)(idle_s < 0 ? -idle_s : idle_s)));
+			  LOG_U64("seconds", idle_s < 0 ? 0 - (uint64_t)idle_s : (uint64_t)idle_s));
 	__atomic_store_n(&live->swept_s, now_s, __ATOMIC_RELAXED);
 	__atomic_store_n(&live->capacity, sl_flows_capacity(flow_shared_header(shared)->buckets), __ATOMIC_RELAXED);
 	__atomic_store_n(&live->writer_pid, (uint64_t)getpid(), __ATOMIC_RELAXED);

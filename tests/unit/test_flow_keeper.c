@@ -2,6 +2,8 @@
 /*
  * Files of connections that come, grow, change hands, are cut and vanish while workers forward.
  */
+#include <sys/mman.h>
+
 #include "tests/support/flow_fixture.h"
 
 static void a_larger_file_gets_the_entries_of_the_one_before(void **state)
@@ -67,6 +69,30 @@ static void what_is_stored_before_a_new_file_is_published_is_told_afterwards(voi
 	assert_int_equal(data(0, 1), 5);
 	tick();
 	assert_int_equal(quoted(1, 1), 5);
+}
+
+/* Whatever the file says: what makes no sense is forgotten, and the sanitizers are content. */
+static void a_file_written_at_an_absurd_moment_is_forgotten(void **state)
+{
+	const uint64_t moments[] = { now_s + (1ull << 63), now_s - 1 + (1ull << 63), UINT64_MAX, 1, now_s + 2 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
+		struct sl_flows_live *file;
+		int fd;
+
+		put(0, 1, 5, 0);
+		tick();
+		stop();
+		fd = openat(dir_fd, SL_FLOWS_FILE, O_RDWR | O_CLOEXEC);
+		file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, SL_SHM_PAGE);
+		assert_ptr_not_equal(file, MAP_FAILED);
+		close(fd);
+		file->swept_s = moments[i];
+		munmap(file, sizeof(*file));
+		start(WORKERS);
+		assert_int_equal(data(0, 1), -1);
+	}
 }
 
 static void a_file_of_other_settings_waits_for_them_and_starts_empty(void **state)
@@ -179,6 +205,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_larger_file_gets_the_entries_of_the_one_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_that_is_told_while_entries_are_carried_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_stored_before_a_new_file_is_published_is_told_afterwards, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_written_at_an_absurd_moment_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_of_other_settings_waits_for_them_and_starts_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_key_or_numbering_than_the_file_s_means_own_tables_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_file_workers_remember_for_themselves_until_one_comes, setup, teardown),
