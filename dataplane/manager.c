@@ -32,6 +32,7 @@ enum {
 	MANAGER_LOOK_MS = 50,         /* for a new file, and at the device's socket */
 	MANAGER_PORTS_MS = 1000,      /* for another MAC address of a port's interface */
 	MANAGER_STOP_MS = 1000,       /* for workers to end */
+	MANAGER_LAST_TICKS = 512,     /* empty the rings of all workers, and end where one still writes */
 };
 
 struct manager {
@@ -464,7 +465,8 @@ int manager_run(const struct manager_config *config)
 		;
 	log_event(LOG_LEVEL_INFO, "stopping");
 	manager_stop_workers(manager);
-	manager_flows(manager, manager_now_ns()); /* what they told last */
+	for (int i = 0; i < MANAGER_LAST_TICKS && manager_flows(manager, manager_now_ns()); i++)
+		; /* what they told last: full rings are more than a tick takes */
 	manager_report(manager, manager_now_ns());
 	device_fini(&manager->device);
 	return 0;
