@@ -121,17 +121,18 @@ static int fill_names(const struct identity *pool, struct row_file *file)
 	return 0;
 }
 
-static int fill_services(const struct model *model, const struct model_pool *pool, struct row_file *file)
+static int fill_services(const struct model_pool *pool, struct row_file *file)
 {
-	file->services = calloc(model->service_count + 1, sizeof(*file->services));
+	size_t count = 0;
+
+	for (const struct model_service *service = pool->services; service; service = service->next_of_pool)
+		count++;
+	file->services = calloc(count + 1, sizeof(*file->services));
 	if (!file->services)
 		return -ENOMEM;
-	for (size_t i = 0; i < model->service_count; i++) {
-		const struct model_service *service = &model->services[i];
+	for (const struct model_service *service = pool->services; service; service = service->next_of_pool) {
 		struct row_file_service *kept = &file->services[file->service_count];
 
-		if (&model->pools[service->conf->pool] != pool)
-			continue;
 		strcpy(kept->name, service->conf->name);
 		kept->hash = service->hash;
 		kept->lens_hash = service->lens_hash;
@@ -154,7 +155,7 @@ int daemon_rows_changed(void *ctx, const struct model_pool *pool)
 	strcpy(file.pool_name, pool->conf->name);
 	sl_boot_id(file.boot_id);
 	HASH_FIND_STR(d->model->ids.pools, pool->conf->name, id);
-	if (id && fill_names(id, &file) == 0 && fill_services(d->model, pool, &file) == 0)
+	if (id && fill_names(id, &file) == 0 && fill_services(pool, &file) == 0)
 		err = row_store_write(d->row_store, &file, reterr, sizeof(reterr));
 	free(file.names);
 	free(file.services);

@@ -87,6 +87,7 @@ struct model_pool {
 	bool rows_unkept;        /* events.rows_changed() is due */
 	uint64_t rows_due_ms;    /* when a row closes or the lens ends; MODEL_NEVER */
 	uint64_t states_sum;     /* of what the rows depend on besides themselves, when they were looked at last */
+	struct model_service *services; /* the first of those that use it; the next is its next_of_pool */
 	uint64_t services_sum, services_kept; /* of its services' hashes: now, and as last kept */
 	struct table *table;     /* current rows with LOOK, as stated; NULL: none yet */
 	uint64_t table_sum;      /* sl_checksum64 of its rows */
@@ -103,6 +104,7 @@ struct model_pool {
 struct model_service {
 	const struct config_service *conf;
 	uint32_t id;
+	struct model_service *next_of_pool; /* NULL: none */
 	uint8_t hash, lens_hash; /* enum sl_hash in force, and that of the pool's lens; conf->hash may still wait */
 	struct sl_service stated;
 };

@@ -161,14 +161,30 @@ void model_set_health(struct model *model, const struct model_probe *probe, enum
 	}
 }
 
+/* By what their numbers are kept under: a restart asks for thousands. NULL: it is not configured. */
+static const struct model_backend *find_named(const struct model *model, const char *pool_name, const char *name,
+					      const struct model_pool **ret_pool)
+{
+	const struct identity *id, *slot;
+	const struct model_pool *pool;
+
+	HASH_FIND_STR(model->ids.pools, pool_name, id);
+	pool = id && id->id < model->pool_ids ? model->pool_by_id[id->id] : NULL;
+	if (!pool)
+		return NULL;
+	*ret_pool = pool;
+	HASH_FIND_STR(id->children, name, slot);
+	return slot && slot->id < pool->slots ? pool->by_slot[slot->id] : NULL;
+}
+
 int model_find_backend(const struct model *model, const char *pool_name, const char *name,
 		       const struct model_pool **ret_pool, const struct model_backend **ret_backend)
 {
 	const struct model_backend *found = NULL;
 
-	for (size_t i = 0; i < model->pool_count; i++) {
-		if (pool_name && strcmp(model->pools[i].conf->name, pool_name) != 0)
-			continue;
+	if (pool_name)
+		found = find_named(model, pool_name, name, ret_pool);
+	for (size_t i = 0; !pool_name && i < model->pool_count; i++)
 		for (size_t k = 0; k < model->pools[i].backend_count; k++) {
 			if (strcmp(model->pools[i].backends[k].conf->name, name) != 0)
 				continue;
@@ -177,7 +193,6 @@ int model_find_backend(const struct model *model, const char *pool_name, const c
 			found = &model->pools[i].backends[k];
 			*ret_pool = &model->pools[i];
 		}
-	}
 	*ret_backend = found;
 	return found ? 0 : -ENOENT;
 }

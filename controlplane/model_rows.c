@@ -34,14 +34,17 @@ void model_rows_follow(struct model *model)
 		model->pools[i].kinds = 0;
 		model->pools[i].rehash = false;
 		model->pools[i].services_sum = 0;
+		model->pools[i].services = NULL;
 	}
-	for (size_t i = 0; i < model->service_count; i++) {
-		const struct model_service *service = &model->services[i];
+	for (size_t i = model->service_count; i-- > 0;) { /* backwards, so that each pool's are in order */
+		struct model_service *service = &model->services[i];
 		struct model_pool *pool = &model->pools[service->conf->pool];
 
 		pool->kinds |= model_service_kinds(service->conf);
 		pool->rehash |= service->hash != service->conf->hash;
 		pool->services_sum += service_sum(service);
+		service->next_of_pool = pool->services;
+		pool->services = service;
 	}
 	for (size_t i = 0; i < model->pool_count; i++) {
 		struct model_pool *pool = &model->pools[i];
@@ -112,11 +115,7 @@ static uint8_t *states_of(const struct model *model, const struct model_pool *po
 /* The hashes that services choose rows by change with the pool's rows. */
 static void rehash_services(struct model *model, struct model_pool *pool)
 {
-	for (size_t i = 0; i < model->service_count; i++) {
-		struct model_service *service = &model->services[i];
-
-		if (&model->pools[service->conf->pool] != pool)
-			continue;
+	for (struct model_service *service = pool->services; service; service = service->next_of_pool) {
 		service->lens_hash = service->hash;
 		service->hash = (uint8_t)service->conf->hash;
 	}
@@ -289,10 +288,8 @@ int model_restore_rows(struct model *model, struct row_file *file)
 	pool->rows = file->history;
 	pool->suspect = false;
 	memset(&file->history, 0, sizeof(file->history));
-	for (size_t i = 0; i < model->service_count; i++) {
-		struct model_service *service = &model->services[i];
-
-		for (size_t k = 0; &model->pools[service->conf->pool] == pool && k < file->service_count; k++) {
+	for (struct model_service *service = pool->services; service; service = service->next_of_pool) {
+		for (size_t k = 0; k < file->service_count; k++) {
 			if (strcmp(service->conf->name, file->services[k].name) != 0)
 				continue;
 			service->hash = file->services[k].hash;
