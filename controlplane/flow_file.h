@@ -51,7 +51,7 @@ void flow_file_close(struct flow_file *file);
 /* The header of the file of `dir`, when it is sound and of this boot: 0, or -errno. Changes nothing. */
 int flow_file_peek(const char *dir, const uint8_t boot_id[16], struct sl_flows_header *ret_header);
 
-/* True when the name leads elsewhere, or somebody cut the file: open it again. */
+/* True when the name leads elsewhere, or somebody cut the file or wrote over its header: open it again. */
 bool flow_file_is_lost(const struct flow_file *file);
 const struct sl_flows_header *flow_file_header(const struct flow_file *file); /* private copy */
 /* Read-only mappings; another process writes them at any time, so every field is loaded once and checked. */

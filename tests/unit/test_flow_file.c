@@ -370,6 +370,28 @@ static void a_file_that_was_removed_or_cut_is_noticed(void **state)
 	flow_file_close(file);
 }
 
+static void a_header_that_somebody_wrote_over_is_noticed(void **state)
+{
+	const struct flow_file_want want = wanted();
+	struct flow_file_report report;
+	struct flow_file *file = open_with(&want, &report);
+	char path[128];
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/%s", dir, SL_FLOWS_FILE);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_false(flow_file_is_lost(file));
+	assert_int_equal(pwrite(fd, "?", 1, 17), 1);
+	assert_true(flow_file_is_lost(file));
+	close(fd);
+	flow_file_close(file);
+	file = open_with(&want, &report);
+	assert_true(report.made);
+	assert_false(flow_file_is_lost(file));
+	flow_file_close(file);
+}
+
 static void a_full_file_system_is_an_error_with_a_remedy(void **state)
 {
 	struct flow_file_want want = wanted();
