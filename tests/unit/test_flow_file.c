@@ -458,6 +458,7 @@ int main(void)
 		T(a_file_of_a_longer_past_is_replaced_unless_somebody_tends_it),
 		T(a_bigger_limit_makes_a_bigger_file_when_somebody_takes_the_entries_along),
 		T(a_file_that_was_removed_or_cut_is_noticed),
+		T(a_header_that_somebody_wrote_over_is_noticed),
 		T(a_full_file_system_is_an_error_with_a_remedy),
 		T(the_header_can_be_read_without_touching_anything),
 	};
