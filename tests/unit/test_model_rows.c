@@ -117,6 +117,11 @@ static void a_backend_that_is_off_comes_back_to_its_rows(void **state)
 	const uint32_t row = row_of(f, 0);
 
 	assert_int_equal(model_set_override(f->model, NULL, "web1", &off), 0);
+	assert_true(update(f, 1) > 0);
+	assert_int_equal(model_set_override(f->model, NULL, "web1", &ready), 0);
+	assert_true(update(f, 2) > 0);
+	assert_null(base(f)); /* home again */
+	assert_int_equal(model_set_override(f->model, NULL, "web1", &off), 0);
 	assert_true(update(f, 2) > 0);
 	assert_int_equal(f->model->pools[0].backends[0].stated.state, SL_BACKEND_GONE);
 	assert_int_equal(model_fixture_rows(f, 0), 0);
@@ -138,27 +143,6 @@ static void a_backend_that_is_off_comes_back_to_its_rows(void **state)
 	update(f, 5 + W_S);
 	assert_true(update(f, 5 + W_S) > 0);
 	assert_int_equal(f->publisher.table->row[row] & SL_ROW_SLOT, 0);
-}
-
-/* Off and back within a window, then off for longer than one. */
-static void a_row_whose_home_is_off_closes_in_time(void **state)
-{
-	static const struct model_override off = { .admin = BACKEND_OFF }, ready = { .admin = BACKEND_READY };
-	struct model_fixture *f = *state;
-	const uint32_t row = row_of(f, 0);
-
-	assert_int_equal(model_set_override(f->model, NULL, "web1", &off), 0);
-	update(f, 2);
-	assert_int_equal(model_set_override(f->model, NULL, "web1", &ready), 0);
-	update(f, 3);
-	assert_null(base(f)); /* home again */
-	assert_int_equal(model_set_override(f->model, NULL, "web1", &off), 0);
-	update(f, 4);
-	update(f, 4 + W_S - 1);
-	assert_non_null(base(f));
-	assert_int_equal(base(f)->row[row], 0);
-	update(f, 4 + W_S);
-	assert_null(base(f));
 }
 
 static void rows_close_by_time_alone_and_a_census_takes_look_away(void **state)
@@ -492,7 +476,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_failure_opens_the_dead_ones_rows_and_recovery_closes_them),
 		CASE(a_backend_that_is_off_comes_back_to_its_rows),
-		CASE(a_row_whose_home_is_off_closes_in_time),
 		CASE(rows_close_by_time_alone_and_a_census_takes_look_away),
 		CASE(a_census_that_began_before_the_change_was_in_force_says_nothing),
 		CASE(another_key_is_a_lens_and_the_next_one_waits_for_its_end),
