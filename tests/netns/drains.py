@@ -5,7 +5,7 @@ from scenario import scenario
 from traffic import Killer, Traffic, now_ms
 
 EVERYWHERE = {"family": (4, 6), "mode": ("l2", "ipip"), "killed": (False, True)}
-LEAVING = {"steady": 400, "silent": 300, "short": 150, "turn": 250}     # users who leave within a window
+LEAVING = {"steady": 550, "silent": 350, "short": 150, "turn": 250}     # users who leave within a window
 
 
 def begun_on(traffic, host, since):

@@ -24,7 +24,8 @@ PROBE_PORT = 8001     # of the backends' own addresses
 UDP_PORT = 5300
 WINDOW_S = 6          # connection-idle, in place of an hour
 CHECK = f"{{type: http, port: {PROBE_PORT}, path: /, interval: 400ms, timeout: 390ms, rise: 2, fall: 2}}"
-MIX = {"steady": 350, "silent": 300, "download": 125, "upload": 75, "short": 125, "turn": 150}   # of each client
+AT_ONCE = 2000        # connections, at least
+MIX = {"steady": 450, "silent": 300, "download": 125, "upload": 75, "short": 125, "turn": 150}   # of each client
 
 
 def now_ms():
@@ -140,10 +141,9 @@ class Traffic:
                 self.lab.vip(self.family), "--port", str(PORT), "--window-ms", str(self.window_s * 1000),
                 "--timeout-ms", str(timeout_s * 1000), "--rate", str(rate), "--seed", str(self.seed * 2 + number + 1),
                 "--mix", ",".join(f"{kind}={count}" for kind, count in mix.items())]))
-        wanted = sum(count for kind, count in mix.items() if kind not in ("short", "turn", "burst")) * len(CLIENTS)
-        wait_for(lambda: sum(report["open"] for report in self.reports()) >= wanted, 20,
-                 f"{wanted} connections are open", 0.2)
-        self.note(f"{wanted} connections are open")
+        wanted = min(AT_ONCE, len(CLIENTS) * sum(count for kind, count in mix.items() if kind != "burst") * 9 // 10)
+        wait_for(lambda: self.open() >= wanted, 20, f"{wanted} connections are open", 0.2)
+        self.note(f"{self.open()} connections are open")
 
     def start_udp(self, kind, port=UDP_PORT, count=4000, rate=2000):
         first_port = {"dns": 20000, "sticky": 30000, "quic": 40000}[kind]
@@ -229,6 +229,10 @@ class Traffic:
 
     def reports(self):
         return [client.ask("report") for client in self.clients]
+
+    def open(self):
+        """How many connections are open at this moment."""
+        return sum(report["open"] for report in self.reports())
 
     def by_backend(self):
         """How many open connections each backend has."""
