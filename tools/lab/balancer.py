@@ -31,10 +31,10 @@ class Balancer:
         return self.lab.network.namespace(self.host)
 
     def configure(self, family=4, mode="l2", weights=None, hosts=None, check="http", when_empty="reject",
-                  services=None, port=None, dpdk="", dpdk_workers=None, extra="", pool=None):
+                  services=None, outer=None, port=None, dpdk="", dpdk_workers=None, extra="", pool=None):
         """
         Writes the configuration: one pool of the lab's backends behind VIP port 80. `services` replaces
-        the list of services, `port` the interface, `dpdk` and `pool` add to these maps, `extra` adds top-level text.
+        the list of services, `port` the interface, `outer` is the backends' family where it is another one, `dpdk` and `pool` add to these maps, `extra` adds top-level text.
         """
         hosts = hosts or self.lab.hosts
         weights = weights or [1] * len(hosts)
@@ -51,7 +51,7 @@ class Balancer:
             f"    when-empty: {when_empty}",
             *(f"    {key}: {value}" for key, value in (pool or {}).items()),
             "    backends:",
-            *(f'      - {{name: {host}, address: "{address(host, family)}", weight: {weight}}}'
+            *(f'      - {{name: {host}, address: "{address(host, outer or family)}", weight: {weight}}}'
               for host, weight in zip(hosts, weights)),
             "services:",
             *(services or [service_text("www", "tcp", self.lab.vip(family), 80, mode)]),

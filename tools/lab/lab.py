@@ -16,8 +16,9 @@ import sys
 from backends import Backends
 from balancer import Balancer
 from clients import Clients
-from network import VIP, VIP_SECOND, Network, address, remove_namespaces, require_root
+from network import FAR_HOSTS, HOSTS, VIP, VIP_SECOND, Network, address, remove_namespaces, require_root
 from processes import LabError, Recorder, end_recorded, start_time
+from routers import FarSide
 
 LABS = "/run/sluice-lab"     # one folder a lab: its pids, configuration and logs
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -29,13 +30,15 @@ class Lab:
     balancers, lab.second is the other one, and network.send_vip says which of them clients use.
     """
 
-    def __init__(self, build, backends=4, queues=1, checksum_offload=False, balancers=1, nginx=True):
+    def __init__(self, build, backends=4, queues=1, checksum_offload=False, balancers=1, nginx=True, narrow=0,
+                 far_backends=False):
+        """`narrow` is the MTU of the link to a far side with client3; there are the backends with `far_backends`."""
         require_root()
         self.name = f"lab-{secrets.token_hex(3)}"
         self.folder = os.path.join(LABS, self.name)
         self.build = build
         self.kept = False
-        self.hosts = [f"be{number}" for number in range(1, backends + 1)]
+        self.hosts = [f"{'far' if far_backends else 'be'}{number}" for number in range(1, backends + 1)]
         os.makedirs(self.folder)
         with open(os.path.join(self.folder, "owner"), "w", encoding="ascii") as owner:
             owner.write(f"{os.getpid()} {start_time(os.getpid())}\n")
@@ -45,6 +48,8 @@ class Lab:
         self.balancer = Balancer(self, queues)
         self.second = Balancer(self, queues, "lb2") if balancers == 2 else None
         self.nginx = nginx
+        self.narrow = narrow
+        self.far = None
         self.clients = Clients(self)
         self.queues = queues
         self.checksum_offload = checksum_offload
@@ -78,13 +83,25 @@ class Lab:
         self.network.add_leg("lb", self.queues, checksum_offload=offload)
         if self.second:
             self.network.add_leg("lb2", self.queues, checksum_offload=offload)
+        if self.narrow:
+            self.draw_far_side()
         for host in self.hosts:
-            self.network.add_leg(host, checksum_offload=offload)
+            if host in FAR_HOSTS:
+                self.far.add_host(host)
+            else:
+                self.network.add_leg(host, checksum_offload=offload)
             self.network.hold_vip(host, *(self.vip(family, number) for family in (4, 6)
                                           for number in (VIP, VIP_SECOND)))
             if self.nginx:
                 self.backends.start_nginx(host)
         self.network.wait_wired()
+        if self.far:
+            self.far.lead([host for host in self.network.hosts if host in HOSTS and host != "near"])
+
+    def draw_far_side(self):
+        """Routers, the link between them and client3."""
+        self.far = FarSide(self.network, self.narrow)
+        self.far.add_host("client3")
 
     @staticmethod
     def vip(family=4, number=VIP):

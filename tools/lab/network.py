@@ -8,6 +8,8 @@ The wires of the lab: network namespaces, a bridge as the switch, one veth leg f
          lb ─┘            └─ be4        (a lab can have a second balancer, lb2, and up to be8)
     198.51.100.1, 2001:db8:1::1
 
+A lab may have a far side, behind a narrow link between two routers (routers.py).
+
 Everything lives in namespaces of its own; the machine's own interfaces are never touched.
 """
 
@@ -19,15 +21,21 @@ from processes import LabError, run, wait_for
 PREFIX4 = "198.51.100."
 PREFIX6 = "2001:db8:1::"
 HOSTS = {"lb": 1, "lb2": 2, "client1": 101, "client2": 102, "be1": 21, "be2": 22, "be3": 23, "be4": 24, "uml": 25,
-         "be5": 26, "be6": 27, "be7": 28, "be8": 29}
+         "be5": 26, "be6": 27, "be7": 28, "be8": 29, "near": 3}
 VIP = 10
 VIP_SECOND = 11
 PORT = "net0"        # the one interface in everybody's namespace
 LB_PORT = "up0"      # the balancer's
 
 
+FAR4, FAR6 = "203.0.113.", "2001:db8:2::"
+FAR_HOSTS = {"client3": 103, "far1": 21, "far2": 22}
+
+
 def address(host, family):
     """The address of a host by name or number: address("be1", 6) is 2001:db8:1::21."""
+    if host in FAR_HOSTS:
+        return f"{FAR4 if family == 4 else FAR6}{FAR_HOSTS[host]}"
     number = HOSTS.get(host, host)
     return f"{PREFIX4}{number}" if family == 4 else f"{PREFIX6}{number}"
 
@@ -38,6 +46,7 @@ class Network:
     def __init__(self, lab):
         self.lab = lab
         self.hosts = []
+        self.legs = 0        # on the switch
 
     def namespace(self, host):
         return f"{self.lab}-{host}"
@@ -72,6 +81,7 @@ class Network:
     def add_leg(self, host, queues=1, checksum_offload=False):
         """A host on the switch: its namespace, its veth leg and its two addresses."""
         self.add_namespace(host)
+        self.legs += 1
         port = LB_PORT if host.startswith("lb") else PORT
         many = f"numrxqueues {queues} numtxqueues {queues}"
         self.ip("switch",
@@ -94,7 +104,7 @@ class Network:
         def all_up():
             shown = json.loads(run(["ip", "-n", self.namespace("switch"), "-j", "-d", "link", "show",
                                     "master", "br0"]).stdout)
-            return len(shown) >= len(self.hosts) - 1 and all(
+            return len(shown) >= self.legs and all(
                 leg["operstate"] == "UP" and leg["linkinfo"]["info_slave_data"]["state"] == "forwarding"
                 for leg in shown)
         wait_for(all_up, 15, "every leg of the switch forwards")
