@@ -27,6 +27,7 @@ struct sl_env {
 	struct flow_export_ring *exports; /* NULL: nobody is told */
 	uint64_t flow_id;                /* flow_id() of the snapshot */
 	bool shared_pressure;            /* the shared table is too full */
+	uint64_t shared_refused_s;       /* what was told till then may not be in it: flow_keeper_refused_s() */
 	const struct fragment_tables *fragments; /* NULL: no datagram is remembered, only whole packets are forwarded */
 	bool splits;                     /* the owner sends plans with a `piece` as several frames */
 	uint64_t fragments_learnt;       /* bit tag % 64 of what was put or found since the owner cleared it */

@@ -104,30 +104,65 @@ SL_INLINE bool env_flow_own(const struct sl_env *env, const struct sl_packet *pk
 	return env->shared.bucket == NULL || flow->age_s <= life_s - life_s / ENV_FLOW_EPOCHS;
 }
 
+/* An entry last seen `age_s` ago was told to the shared table within that many seconds before. */
+SL_INLINE uint32_t env_flow_epoch_s(uint32_t life_s)
+{
+	return life_s / ENV_FLOW_EPOCHS > 0 ? life_s / ENV_FLOW_EPOCHS : 1;
+}
+
+/*
+ * An own entry, silent for ENV_FLOW_ASK_S, that the shared table does not have: true when it was told and is gone
+ * there. So another worker saw the connection end, or begin anew in a row that remembers nothing, and what says so
+ * has expired since. The clock is the manager's: while it tells no worker anything nobody grows older.
+ */
+SL_INLINE bool env_flow_is_over(const struct sl_env *env, const struct sl_flow *flow, uint32_t life_s)
+{
+	const uint64_t seen_s = flow_table_now_s(env->flows) - flow->age_s;
+
+	return env->shared.bucket != NULL && env->exports != NULL && !flow->where &&
+	       !(flow->flags & SL_FLOW_IS_UNCONFIRMED) && seen_s > env->shared.since_s &&
+	       seen_s > env->shared_refused_s + env_flow_epoch_s(life_s);
+}
+
+/* What the own table says, which *flow holds, or what the shared one says since. False: nothing. */
+SL_INLINE bool env_flow_newest(const struct sl_env *env, const struct sl_packet *pkt, uint32_t life_s, struct sl_flow *flow)
+{
+	struct sl_flow other;
+
+	if (flow->age_s < ENV_FLOW_ASK_S)
+		return true;
+	if (env_flow_shared(env, pkt, life_s, &other)) {
+		if (other.age_s < flow->age_s)
+			*flow = other;
+		return true;
+	}
+	if (flow->slot == SL_SLOT_NONE)
+		return true;
+	if (env_flow_is_over(env, flow, env_flow_life_as(life_s, flow->flags)))
+		return false;
+	flow->where |= FLOW_TABLE_DUE; /* there was no room: perhaps there is now */
+	return true;
+}
+
 SL_INLINE int sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt, struct sl_flow *flow)
 {
 	const bool reads_only = pkt->flags & SL_PKT_QUOTED;
-	struct sl_flow other;
 	uint32_t life_s;
 
 	if (env->flows == NULL)
 		return 0;
 	life_s = env_flow_life(pkt);
 	if (env_flow_own(env, pkt, life_s, flow)) {
-		if (flow->age_s < ENV_FLOW_ASK_S || !env_flow_shared(env, pkt, life_s, &other) || other.age_s >= flow->age_s) {
-			if (flow->slot != SL_SLOT_NONE)
-				return 1;
-			if (flow->where & FLOW_TABLE_DUE && !reads_only)
-				env_flow_forget(env, pkt);
+		if (!env_flow_newest(env, pkt, life_s, flow))
 			return 0;
-		}
-		*flow = other;
+		if (flow->slot == SL_SLOT_NONE && flow->where & FLOW_TABLE_DUE && !reads_only)
+			env_flow_forget(env, pkt);
 	} else if (!env_flow_shared(env, pkt, life_s, flow)) {
 		return 0;
 	}
 	if (flow->slot == SL_SLOT_NONE)
 		return 0;
-	if (!reads_only)
+	if (flow->where & ENV_FLOW_SHARED && !reads_only)
 		sl_env_flow_count(env, SL_FLOW_COUNT_FOUND_SHARED);
 	return 1;
 }
@@ -152,7 +187,7 @@ SL_INLINE int sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, _
 SL_INLINE bool env_flow_is_due(const struct sl_env *env, uint32_t life_s, uint32_t age_s)
 {
 	const uint64_t now_s = flow_table_now_s(env->flows), seen_s = now_s - age_s;
-	const uint32_t epoch_s = life_s / ENV_FLOW_EPOCHS > 0 ? life_s / ENV_FLOW_EPOCHS : 1;
+	const uint32_t epoch_s = env_flow_epoch_s(life_s);
 
 	return seen_s / epoch_s != now_s / epoch_s;
 }

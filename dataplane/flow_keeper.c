@@ -34,7 +34,7 @@ struct flow_keeper {
 	uint64_t carry_at;     /* next bucket of `shared` to carry over to `next` */
 	unsigned int turn;     /* the worker whose ring comes first */
 	uint64_t sweep_ns;     /* when the last bucket was due */
-	uint64_t refused, refused_until_s;
+	uint64_t refused, refused_s;
 	int said;              /* last error of opening: said once */
 	bool carrying, due, releasing, strange_said;
 	bool unseen;           /* workers do not tell `shared` yet, and nobody else told it */
@@ -280,9 +280,9 @@ static void report(struct flow_keeper *keeper, uint64_t now_s, bool worker_press
 	bool pressure;
 
 	if (refused != keeper->refused)
-		keeper->refused_until_s = now_s + REFUSED_S;
+		keeper->refused_s = now_s;
 	keeper->refused = refused;
-	pressure = worker_pressure || flow_shared_pressure(keeper->shared) || now_s < keeper->refused_until_s;
+	pressure = worker_pressure || flow_shared_pressure(keeper->shared) || (keeper->refused_s != 0 && now_s < keeper->refused_s + REFUSED_S);
 	if (pressure)
 		store(&live->pressure_s, now_s);
 	store(&live->pressure, pressure);
@@ -321,6 +321,11 @@ bool flow_keeper_tick(struct flow_keeper *keeper, const struct snapshot *snapsho
 bool flow_keeper_pressure(const struct flow_keeper *keeper)
 {
 	return keeper->shared != NULL && flow_shared_pressure(keeper->shared);
+}
+
+uint64_t flow_keeper_refused_s(const struct flow_keeper *keeper)
+{
+	return keeper->refused_s;
 }
 
 /* ---- lifetime ----------------------------------------------------------------------------------------- */

@@ -52,5 +52,7 @@ bool flow_keeper_tick(struct flow_keeper *keeper, const struct snapshot *snapsho
 		      bool worker_pressure);
 /* True while the shared table is too full: workers must not store either. */
 bool flow_keeper_pressure(const struct flow_keeper *keeper);
+/* When the file had no room for a connection last: what was told till then may not be in it. 0: never. */
+uint64_t flow_keeper_refused_s(const struct flow_keeper *keeper);
 
 #endif

@@ -308,6 +308,7 @@ static bool manager_flows(struct manager *manager, uint64_t now_ns)
 	atomic_store_explicit(&manager->shared->boottime_s, now_s, memory_order_relaxed);
 	active = flow_keeper_tick(manager->roots.flows, manager->roots.now->snapshot, now_s, now_ns, pressure);
 	atomic_store_explicit(&manager->shared->flow_pressure, flow_keeper_pressure(manager->roots.flows), memory_order_relaxed);
+	atomic_store_explicit(&manager->shared->flow_refused_s, flow_keeper_refused_s(manager->roots.flows), memory_order_relaxed);
 	if (flow_keeper_is_due(manager->roots.flows))
 		manager_publish(manager, NULL, false); /* else next time */
 	return active;

@@ -291,6 +291,7 @@ static inline void worker_keep_flows(struct worker *worker, struct sl_env *env, 
 	if (env->flows == NULL)
 		return;
 	env->shared_pressure = atomic_load_explicit(&shared->flow_pressure, memory_order_relaxed);
+	env->shared_refused_s = atomic_load_explicit(&shared->flow_refused_s, memory_order_relaxed);
 	flow_table_tick(env->flows, atomic_load_explicit(&shared->boottime_s, memory_order_relaxed), env->now_ns,
 			&root->lives);
 	pressure = flow_table_pressure(env->flows);

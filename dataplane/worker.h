@@ -39,6 +39,7 @@ struct worker_shared {
 	alignas(64) _Atomic(const struct worker_root *) root;
 	atomic_bool stop;
 	atomic_bool flow_pressure;       /* the shared table of connections is too full */
+	_Atomic uint64_t flow_refused_s; /* flow_keeper_refused_s() */
 	_Atomic uint64_t boottime_s;     /* CLOCK_BOOTTIME: workers make no system call for it */
 	alignas(64) struct rte_rcu_qsbr *qsbr;
 	const struct port_set *ports;

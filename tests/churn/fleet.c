@@ -200,7 +200,7 @@ static int by_slot(const void *a, const void *b)
 }
 
 /* What sluiced writes to its rows file. */
-static void on_rows_changed(void *ctx, const struct model_pool *pool)
+static int on_rows_changed(void *ctx, const struct model_pool *pool)
 {
 	struct fleet_balancer *b = ctx;
 	struct row_file_name names[SL_SLOT_MAX + 1];
@@ -217,6 +217,7 @@ static void on_rows_changed(void *ctx, const struct model_pool *pool)
 	free(b->rows);
 	if (row_file_encode(&file, &b->rows, &b->rows_size) < 0)
 		exit(1);
+	return 0;
 }
 
 static int start_control(struct fleet *fleet, struct fleet_balancer *b)

@@ -171,6 +171,7 @@ void fleet_packet_tick(struct fleet *fleet, struct fleet_balancer *b)
 	flow_table_tick(home->env.flows, now_s, now_ns, &lives);
 	flow_keeper_tick(home->keeper, home->env.snapshot, now_s, now_ns, flow_table_pressure(home->env.flows));
 	home->env.shared_pressure = flow_keeper_pressure(home->keeper);
+	home->env.shared_refused_s = flow_keeper_refused_s(home->keeper);
 	if (flow_keeper_is_due(home->keeper))
 		view(fleet, home);
 	if (live)

@@ -115,8 +115,10 @@ static inline void tick(void)
 	}
 	while (flow_keeper_tick(keeper, snapshot, now_s, now_ns, workers_pressure))
 		;
-	for (unsigned int w = 0; w < workers; w++)
+	for (unsigned int w = 0; w < workers; w++) {
 		env[w].shared_pressure = flow_keeper_pressure(keeper);
+		env[w].shared_refused_s = flow_keeper_refused_s(keeper);
+	}
 	if (flow_keeper_is_due(keeper))
 		publish();
 }

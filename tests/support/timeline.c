@@ -106,8 +106,10 @@ void timeline_soon(struct timeline *t)
 	}
 	while (flow_keeper_tick(t->keeper, t->snapshot, timeline_now_s(t), t->now_ms * 1000000, pressure))
 		;
-	for (unsigned int i = 0; i < t->workers; i++)
+	for (unsigned int i = 0; i < t->workers; i++) {
 		t->env[i].shared_pressure = flow_keeper_pressure(t->keeper);
+		t->env[i].shared_refused_s = flow_keeper_refused_s(t->keeper);
+	}
 }
 
 /* ---- publishing */
@@ -234,6 +236,12 @@ void timeline_state(struct timeline *t, uint16_t slot, uint8_t state)
 {
 	t->state[slot] = state;
 	timeline_rows(t, NULL);
+}
+
+void timeline_change(struct timeline *t, const uint8_t state[TIMELINE_SLOTS], const uint16_t *row)
+{
+	memcpy(t->state, state, sizeof(t->state));
+	timeline_rows(t, row);
 }
 
 void timeline_rekey(struct timeline *t, const uint16_t *row, uint32_t rows, uint64_t key)

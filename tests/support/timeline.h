@@ -61,6 +61,8 @@ void timeline_end(struct timeline *t);
 void timeline_moves(struct timeline *t, uint16_t slot);                /* all rows lead there */
 void timeline_rows(struct timeline *t, const uint16_t *row);           /* each where it says */
 void timeline_state(struct timeline *t, uint16_t slot, uint8_t state); /* enum sl_backend_state */
+/* Both at once: every slot's state, and where all rows lead. */
+void timeline_change(struct timeline *t, const uint8_t state[TIMELINE_SLOTS], const uint16_t *row);
 /* Another key and table size; slots of the new rows. */
 void timeline_rekey(struct timeline *t, const uint16_t *row, uint32_t rows, uint64_t key);
 struct row_history *timeline_history(struct timeline *t);

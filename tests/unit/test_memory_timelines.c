@@ -247,6 +247,74 @@ static void a_port_reused_is_not_found_where_it_was_before(void **state) /* T3, 
 	assert_int_equal(timeline_at(t, 2, web(1), DATA), B);
 }
 
+static void what_one_worker_remembers_is_over_when_another_saw_it_end(void **state)
+{
+	struct timeline *t = *state;
+
+	timeline_pass(t, 1); /* what is seen in the second of the start is not held against the file */
+	timeline_moves(t, B);
+	assert_int_equal(timeline_at(t, 0, web(1), SYN), B);
+	assert_int_equal(timeline_at(t, 0, web(1), ACK), B);
+	timeline_soon(t);
+	timeline_pass(t, 10);
+	assert_int_equal(timeline_at(t, 1, web(1), FIN), B);
+	timeline_moves(t, A);
+	timeline_pass(t, SL_FLOW_CLOSING_S + 1); /* the others have forgotten it */
+	assert_int_equal(timeline_at(t, 1, web(1), SYN), A);
+	assert_int_equal(timeline_at(t, 1, web(1), ACK), A);
+	timeline_pass(t, 1);
+	assert_int_equal(timeline_at(t, 0, web(1), DATA), A);
+}
+
+static void a_worker_that_forgot_a_connection_hears_that_it_began_anew_elsewhere(void **state)
+{
+	struct timeline *t = *state;
+
+	timeline_moves(t, B);
+	assert_int_equal(timeline_at(t, 1, web(1), SYN), B);
+	assert_int_equal(timeline_at(t, 1, web(1), ACK), B);
+	assert_int_equal(timeline_at(t, 1, web(1), FIN), B);
+	timeline_moves(t, A);
+	timeline_soon(t);
+	assert_int_equal(timeline_at(t, 1, web(1), SYN), A); /* home: forgotten, not stored */
+	timeline_pass(t, 5);
+	timeline_moves(t, C);
+	assert_int_equal(timeline_at(t, 0, web(1), SYN), C);
+	assert_int_equal(timeline_at(t, 0, web(1), ACK), C);
+	timeline_soon(t);
+	assert_int_equal(timeline_at(t, 1, web(1), DATA), C);
+}
+
+static void an_icmp_error_on_another_queue_reaches_the_backend_of_its_connection(void **state) /* T14 */
+{
+	struct timeline *t = *state;
+	const struct client placed = web(1), base = web(2), silent = web(3);
+
+	timeline_connects(t, base);
+	timeline_connects(t, silent);
+	assert_int_equal(timeline_at(t, 1, silent, TOO_BIG), A);
+	timeline_moves(t, B);
+	assert_int_equal(timeline_connects(t, placed), B);
+	assert_int_equal(timeline_goes(t, base, DATA), A);
+	timeline_soon(t);
+	timeline_moves(t, C);
+	for (unsigned int worker = 0; worker < TIMELINE_WORKERS; worker++) {
+		assert_int_equal(timeline_at(t, worker, placed, TOO_BIG), B);
+		assert_int_equal(timeline_at(t, worker, base, TOO_BIG), A);
+		assert_int_equal(timeline_at(t, worker, silent, TOO_BIG), A); /* a guess */
+	}
+	assert_int_equal(timeline_count(t, SL_FLOW_COUNT_GUESS_ICMP), TIMELINE_WORKERS);
+	timeline_restart(t, TIMELINE_WORKERS);
+	assert_int_equal(timeline_at(t, 2, placed, TOO_BIG), B);
+	timeline_pass(t, TIMELINE_TCP_S / 2);
+	for (unsigned int i = 0; i < 10; i++) /* whoever sends errors keeps nothing alive and places nothing */
+		assert_int_equal(timeline_at(t, 1, web((uint16_t)(100 + i)), TOO_BIG), A);
+	assert_int_equal(timeline_connects(t, web(100)), C);
+	assert_int_equal(timeline_at(t, 1, silent, TOO_BIG), A);
+	timeline_pass(t, TIMELINE_TCP_S);
+	assert_int_equal(timeline_at(t, 1, silent, TOO_BIG), C); /* its row has closed */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +328,9 @@ int main(void)
 		TIMELINE_TEST(connections_survive_restarts_at_any_moment_of_their_window),
 		TIMELINE_TEST(flows_that_move_to_another_worker_and_back_stay_where_they_are),
 		TIMELINE_TEST(a_port_reused_is_not_found_where_it_was_before),
+		TIMELINE_TEST(an_icmp_error_on_another_queue_reaches_the_backend_of_its_connection),
+		TIMELINE_TEST(what_one_worker_remembers_is_over_when_another_saw_it_end),
+		TIMELINE_TEST(a_worker_that_forgot_a_connection_hears_that_it_began_anew_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

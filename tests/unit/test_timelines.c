@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * selection.md 8: each test is a timeline with one right answer, T1 to T14 without T5 (balancers that share)
- * and those of the same kind beside them, on the forwarding core with real flow tables and the real row
- * history. Every one runs with IPv4 and IPv6 clients.
+ * selection.md 8: each test is a timeline with one right answer, and those of the same kind beside them, on the
+ * forwarding core with real tables and the real row history. T4, T7 and T14 are in test_memory_timelines.c, T13 in
+ * test_model_rows.c; T5 is about balancers that share. Every one runs with IPv4 and IPv6 clients.
  */
 #include <setjmp.h>
 #include <stdarg.h>
