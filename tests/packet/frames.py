@@ -181,17 +181,20 @@ def too_big(frame, mtu, inner=None, quote=None):
 
 def icmp_error(quoted, kind, code=0, rest=0, version=4, **head):
     """A router's ICMP error to the sender of `quoted`, a scapy packet or bytes."""
-    body = Raw(struct.pack("!BBHI", kind, code, 0, rest) + bytes(quoted))
     if version == 4:
         packet = IP(**{"src": "203.0.113.1", "dst": world.VIP4, "ttl": 61, "id": 7, "proto": 1, **head})
-        data = bytearray(bytes(body))
-        data[2:4] = struct.pack("!H", checksum(bytes(data)))
     else:
         packet = IPv6(**{"src": "2001:db8:f::1", "dst": world.VIP6, "hlim": 61, "nh": 58, **head})
-        data = bytearray(bytes(body))
+    return packet / Raw(icmp_bytes(packet, quoted, kind, code, rest))
+
+
+def icmp_bytes(packet, quoted, kind, code, rest):
+    """An ICMP error behind the IP header `packet`, with its checksum."""
+    data = struct.pack("!BBHI", kind, code, 0, rest) + bytes(quoted)
+    pseudo = b""
+    if packet.version == 6:
         pseudo = world.addr16(packet.src) + world.addr16(packet.dst) + struct.pack("!IxxxB", len(data), 58)
-        data[2:4] = struct.pack("!H", checksum(pseudo + bytes(data)))
-    return packet / Raw(bytes(data))
+    return data[:2] + struct.pack("!H", checksum(pseudo + data)) + data[4:]
 
 
-__all__ += ["icmp_error", "too_big"]
+__all__ += ["icmp_bytes", "icmp_error", "too_big"]

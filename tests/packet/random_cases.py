@@ -13,6 +13,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from scapy.layers.inet import IPOption_NOP  # noqa: E402
 
+import world  # noqa: E402
 from frames import *  # noqa: E402,F403
 
 
@@ -66,9 +67,64 @@ def reject(frame):
     return rst(frame, seq=0, ack=(tcp.seq + count) % 2**32, flags="RA")
 
 
+def last(packet):
+    """The innermost header of a chain without payload."""
+    while packet.payload:
+        packet = packet.payload
+    return packet
+
+
+def error(rng, number):
+    """A router's error about a packet that a backend sent, quoted up to a random byte: what leaves follows its connection."""
+    dport, v6 = rng.choice([(80, None), (81, False), (82, True)])
+    router, quoted = head(rng), head(rng)
+    while quoted.version != router.version:
+        quoted = head(rng)
+    client, quoted.src = quoted.src, quoted.dst
+    quoted.dst = client
+    need = len(bytes(quoted)) + 8
+    port, proto = rng.randint(0, 65535), rng.choice([TCP, UDP])
+    quoted = bytes(quoted / proto(sport=dport, dport=port) / Raw(rng.randbytes(1300)))
+    room = 1280 - 8 - len(bytes(router))
+    too_big = rng.random() < 0.5
+    if router.version == 4:
+        kind, code = (3, 4) if too_big else (rng.choice([3, 11, 12]), rng.choice([0, 1, 3, 13]))
+        router.proto = 1
+    else:
+        kind, code = (2, rng.randint(0, 255)) if too_big else (rng.choice([1, 3, 4]), rng.randint(0, 255))
+        last(router).nh = 58
+    rest = rng.randint(1280, 1320) if too_big else rng.randint(0, 2**32 - 1)
+    router = router / Raw(icmp_bytes(router, quoted[:rng.randint(need, room)], kind, code, rest))
+    frame = link_header(rng) / router
+    flow = world.flow_hash(client, world.VIP4 if router.version == 4 else world.VIP6, 6 if proto is TCP else 17, port, dport)
+    out = l2(frame) if v6 is None else tunnel(frame, v6, flow=flow)
+    return "name: error %d\nverdict: forward\nin: %s\nout: %s\n\n" % (number, bytes(frame).hex(), bytes(out).hex())
+
+
+def relay(rng, number):
+    """A router's too big about a tunnel: the client's packet, quoted up to a random byte, comes back from the VIP."""
+    outer, mtu = rng.choice([4, 6]), rng.randint(1320, 1340)
+    inner = head(rng)
+    need = len(bytes(inner)) + 8
+    inner = inner / rng.choice([TCP, UDP])(sport=rng.randint(0, 65535), dport=81) / Raw(rng.randbytes(1400))
+    fields = world.OUTER4 if outer == 4 else world.OUTER6
+    raw = bytes(inner)
+    proto = 4 if inner.version == 4 else 41
+    wrapped = (IP(proto=proto, **fields) if outer == 4 else IPv6(nh=proto, **fields)) / Raw(raw)
+    grow = 20 if outer == 4 else 40
+    room = 1280 - 8 - grow - grow
+    keep = rng.randint(need, min(len(raw), room))
+    frame = link_header(rng) / icmp_error(bytes(wrapped)[:grow + keep], 3 if outer == 4 else 2, 4 if outer == 4 else 0,
+                                          mtu, outer, dst=fields["src"])
+    out = too_big(frame, mtu - grow, inner, quote=keep)
+    return "name: relay %d\nverdict: relay_too_big\nin: %s\nout: %s\n\n" % (number, bytes(frame).hex(), bytes(out).hex())
+
+
 def one_case(rng, number):
     """A case as text."""
-    kind = rng.choice(["l2", "ipip4", "ipip6", "reject", "echo"])
+    kind = rng.choice(["l2", "ipip4", "ipip6", "reject", "echo", "error", "relay"])
+    if kind in ("error", "relay"):
+        return error(rng, number) if kind == "error" else relay(rng, number)
     if kind == "echo":
         packet = head(rng)
         data = rng.randbytes(rng.randint(0, 300))
