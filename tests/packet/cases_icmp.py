@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """ICMP errors to a VIP reach the backend of the connection they quote; whatever else one may hold has its verdict."""
 from scapy.layers.inet import IPOption_NOP
+from scapy.layers.inet6 import PadN
 
 import rules
 import world
@@ -80,6 +81,11 @@ for version in (4, 6):
     c.add("1281 bytes are no error of a router" + over, error(sent(version, size=2000), version, 3, cut=1281 - least), "drop_icmp_quote")
     other = {4: "192.0.2.11", 6: "2001:db8::11"}[version]
     c.add("a quoted packet that the VIP did not send is no connection" + over, error(sent(version, src=other), version, 3), "drop_icmp_error")
+    all_ports = {4: "192.0.2.13", 6: "2001:db8::13"}[version]
+    c.add("a quoted packet that another VIP with that port sent is no connection" + over, error(sent(version, src=all_ports), version, 3),
+          "drop_icmp_error")
+    c.add("what lies behind the packet is not quoted" + over, bytes(error(tcp, version, 3, cut=least - 4)) + bytes(tcp)[least - 4:],
+          "drop_icmp_quote")
     c.add("a quoted port that no service has is no connection" + over, error(sent(version, 7), version, 3), "drop_icmp_error")
     kernel = {4: "192.0.2.12", 6: "2001:db8::12"}[version]
     c.add("at a VIP set to kernel it is the kernel's own connection" + over, error(sent(version, src=kernel), version, 3, dst=kernel), "to_kernel")
@@ -143,6 +149,8 @@ for name, headers in (("destination options", [IPv6ExtHdrDestOpt()]), ("hop-by-h
 for name, headers in (("nine headers", [IPv6ExtHdrDestOpt()] * 9), ("late hop-by-hop options", [IPv6ExtHdrDestOpt(), IPv6ExtHdrHopByHop()]),
                       ("a routing header on its way", [IPv6ExtHdrRouting(segleft=1, addresses=["2001:db8::9"])])):
     c.add("quoted %s cannot be read" % name, said(extended(*headers), 6, 1300), "drop_icmp_quote")
+far = IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(220)), PadN(optdata=bytes(224))])
+c.add("quoted headers beyond byte 512 cannot be read", error(extended(far), 6, 3, cut=1200), "drop_icmp_quote")
 c.add("a quoted later IPv6 fragment has no ports", said(extended(IPv6ExtHdrFragment(id=1, offset=100, m=1)), 6, 1300), "drop_icmp_fragment")
 c.add("a quoted header that ends behind the quote cannot be read, IPv6",
       error(patch(bytes(extended(IPv6ExtHdrDestOpt())), 41, b"\x20"), 6, 3, cut=120), "drop_icmp_quote")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What does not fit: the client is told so from the VIP, whether we see it or a router behind us does."""
+from scapy.layers.inet6 import PadN
+
 import world
 from casebook import Casebook
 from frames import *
@@ -25,8 +27,15 @@ for version, head in ((4, ip4), (6, ip6)):
     c.add("it leaves by the port the packet came in by" + over, one, "drop_too_big", too_big(one, 1380), port=1, out_port=1)
     quoted = (IP if version == 4 else IPv6)(src=world.VIP4 if version == 4 else world.VIP6,
                                             dst=world.CLIENT4 if version == 4 else world.CLIENT6) / TCP(sport=112, dport=40000) / bytes(2000)
-    one = eth() / icmp_error(bytes(quoted)[:1200], 3, version=version)
+    one = eth() / icmp_error(bytes(quoted)[:1200], 3, version=version, **({"flags": "DF"} if version == 4 else {}))
     c.add("an ICMP error that does not fit is not answered with another" + over, one, "drop_too_big")
+    whole = bytes(udp(80, 3000, len=3008, chksum=0))
+    if version == 4:
+        first, later = (eth() / ip4(flags=flags, frag=at // 8, proto=17) / Raw(whole[at:end]) for flags, at, end in (("MF+DF", 0, 800), ("DF", 800, 2400)))
+    else:
+        first, later = (eth() / ip6() / IPv6ExtHdrFragment(id=7, offset=at // 8, m=more, nh=17) / Raw(whole[at:end])
+                        for more, at, end in ((1, 0, 800), (0, 800, 2400)))
+    c.add("a later fragment that does not fit is not answered" + over, later, "drop_too_big", before=[first])
 c.add("without DF nobody asked", eth() / ip4(flags=0) / udp(80, 1473), "drop_too_big")
 one = eth() / ip4() / udp(112, 1000)
 c.add("a next hop of 60 bytes is told as 68", one, "drop_too_big", too_big(one, 68))
@@ -135,3 +144,16 @@ c.add("a tunnel narrower than IPv4 needs is told as 68", one, "relay_too_big", t
 packet = inner_of(4, 81, flags=0)
 one = narrow(outer_of(packet, 6), 1320)
 c.add("without DF the sender is told too: its kernel remembers", one, "relay_too_big", told(one, packet, 6, 1280))
+
+# What only one place can hold.
+packet = inner_of(4, 81, 100)
+one = eth() / icmp_error(bytes(outer_of(packet, 4)) + b"\x20\0\x77\x77" * 5, 3, 4, 120, 4, dst=world.OUTER4["src"])
+c.add("what a router adds behind the quoted packet is not told (RFC 4884)", one, "relay_too_big", too_big(one, 100, packet))
+raw = bytes(outer_of(packet, 4))
+c.add("an outer length below its header cannot be read", narrow(IP(patch(raw, 2, b"\0\x13")), 0), "drop_icmp_quote")
+packet = inner_of(6, 82)
+options = IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(180))])
+head = IPv6(src="2001:db8:f::1", dst=world.OUTER6["src"], hlim=61) / options
+head[IPv6ExtHdrDestOpt].nh = 58
+one = eth() / head / Raw(icmp_bytes(head, bytes(outer_of(packet, 6))[:548], 2, 0, 1320))
+c.add("an inner packet beyond byte 256 cannot be read", one, "drop_icmp_quote")

@@ -133,7 +133,7 @@ SL_INLINE int sl_quote_is_tunnel(const struct sl_packet *pkt)
 	struct sl_addr src;
 	__u8 proto;
 
-	if (!(pkt->flags & SL_PKT_ICMP) || pkt->l4_verdict || !sl_icmp_is_error(pkt))
+	if (!(pkt->flags & SL_PKT_ICMP) || !sl_icmp_is_error(pkt))
 		return 0;
 	if (pkt->flags & SL_PKT_V6) {
 		const struct sl_ipv6 *ip = (const struct sl_ipv6 *)sl_quote_bytes(pkt, at, SL_IPV6_LEN);
