@@ -66,9 +66,9 @@ def a_gigabyte_each_way_through_a_tunnel(test):
                "errors that were refused")
 
 
-@scenario(timeout=120, family=(4, 6))
+@scenario(timeout=120, family=(4, 6), queues=(1, 2))
 def errors_reach_backends_without_a_tunnel(test):
-    """Mode l2: what a router before the client says reaches the backend that it is about."""
+    """Mode l2: what a router before the client says reaches the backend that it is about, by whatever queue it comes."""
     test.variant["outer"] = test.family
     lab, client = start(test, "client")
     complete(test, lab, client, SIZE // 16)

@@ -413,24 +413,6 @@ static void a_new_file_is_told_everything(void **state)
 	assert_int_equal(f->publisher.table_facts, 1);
 }
 
-static void a_configured_outer_source_is_for_backends_of_its_family(void **state)
-{
-	struct model_fixture *f = *state;
-	const struct model_hop hop = { .neighbor = 0, .outer_src = model_fixture_address(1) };
-	struct sl_addr six = { .b = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, v6_hop = { .b = { 0x20, 0x01, [15] = 2 } };
-	const struct model_hop hop6 = { .neighbor = 0, .outer_src = v6_hop };
-
-	model_fixture_config(f, 1, 2);
-	f->config[1].outer_source = model_fixture_address(99);
-	f->backends[1][1].address = six;
-	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
-	model_set_hop(f->model, &f->backends[1][0].address, &hop);
-	model_set_hop(f->model, &six, &hop6);
-	model_update(f->model);
-	assert_true(sl_addr_equal(&f->publisher.backend[0].outer_src, &f->config[1].outer_source));
-	assert_true(sl_addr_equal(&f->publisher.backend[1].outer_src, &v6_hop));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,8 +435,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_override_that_goes_with_its_backend_is_told, model_fixture_setup, model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(an_override_survives_a_reload, model_fixture_setup, model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(an_empty_pool_is_told_once_and_so_is_its_return, model_fixture_setup, model_fixture_teardown),
-		cmocka_unit_test_setup_teardown(a_configured_outer_source_is_for_backends_of_its_family, model_fixture_setup,
-						model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_reload_that_changes_nothing_publishes_nothing, model_fixture_setup,
 						model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_reload_publishes_what_changed_and_no_more, model_fixture_setup,

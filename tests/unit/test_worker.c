@@ -169,6 +169,66 @@ static void a_buffer_that_lies_outside_its_mbuf_goes_back_to_its_owner(void **st
 	assert_int_equal(worker_driver.taken_flags & ~(uint64_t)RTE_MBUF_F_EXTERNAL, 0);
 }
 
+static void what_does_not_fit_its_tunnel_leaves_as_an_answer(void **state)
+{
+	struct rte_mbuf *mbuf = worker_lab_frame(7);
+	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+
+	(void)state;
+	assert_non_null(rte_pktmbuf_append(mbuf, 1500 - (WORKER_LAB_FRAME_LEN - 14)));
+	memcpy(frame + 16, (uint8_t[]){1500 >> 8, 1500 & 0xff}, 2);
+	frame[20] = 0x40; /* DF */
+	memcpy(frame + 38, (uint8_t[]){1480 >> 8, 1480 & 0xff}, 2);
+	worker_lab_checksum(frame);
+	worker_lab_offer(mbuf);
+	worker_lab_run(SL_MODE_IPIP, SL_BURST_MAX, WORKER_LAB_FRAMES_MAX);
+	worker_lab_expect_balance(1);
+	assert_int_equal(worker_lab_verdict(SL_VERDICT_DROP_TOO_BIG), 1);
+	assert_int_equal(worker_lab.worker->stats.tx_packets, 1);
+	assert_int_equal(worker_lab.counters[0].packets, 1);
+	assert_int_equal(worker_lab.counters[8].packets + worker_lab.counters[9].packets + worker_lab.counters[10].packets +
+				 worker_lab.counters[11].packets, 0); /* no backend got it */
+	assert_int_equal(worker_driver.taken_len[0], 14 + 576);
+	assert_memory_equal(worker_driver.taken_bytes[0] + 30, ((uint8_t[]){10, 9, 0, 2, 3, 4}), 6);
+	assert_memory_equal(worker_driver.taken_bytes[0] + 40, ((uint8_t[]){1480 >> 8, 1480 & 0xff}), 2);
+}
+
+/* The answer is shorter in front than the router's error: the buffer's front is cut off. */
+static void a_routers_error_about_a_tunnel_leaves_for_the_client(void **state)
+{
+	static const uint8_t error[] = {3, 4, 0, 0, 0, 0, 1300 >> 8, 1300 & 0xff, 0x45, 0, 1420 >> 8, 1420 & 0xff, 0, 0, 0x40, 0,
+					60, IPPROTO_IPIP, 0, 0, 10, 8, 0, 1, 10, 8, 0, 2};
+	struct rte_mbuf *mbuf = worker_lab_frame(7);
+	uint8_t *frame, *inner;
+	uint32_t sum = 0;
+
+	(void)state;
+	if (!rte_pktmbuf_prepend(mbuf, 48))
+		abort();
+	frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	memcpy(frame, frame + 48, 34); /* Ethernet and the IP header: the router's become those of the client's packet */
+	inner = frame + 62;
+	memcpy(inner + 2, (uint8_t[]){1400 >> 8, 1400 & 0xff}, 2);
+	memcpy(frame + 16, (uint8_t[]){0, 94}, 2);
+	frame[23] = IPPROTO_ICMP;
+	memcpy(frame + 30, (uint8_t[]){10, 8, 0, 1}, 4);
+	worker_lab_checksum(frame);
+	memcpy(frame + 34, error, sizeof(error));
+	for (int i = 34; i < 108; i += 2)
+		sum += (uint32_t)(frame[i] << 8 | frame[i + 1]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	frame[36] = (uint8_t)(sum >> 8);
+	frame[37] = (uint8_t)sum;
+	worker_lab_offer(mbuf);
+	worker_lab_run(SL_MODE_IPIP, SL_BURST_MAX, WORKER_LAB_FRAMES_MAX);
+	worker_lab_expect_balance(1);
+	assert_int_equal(worker_lab_verdict(SL_VERDICT_RELAY_TOO_BIG), 1);
+	assert_int_equal(worker_driver.taken_len[0], 14 + 28 + 46);
+	assert_memory_equal(worker_driver.taken_bytes[0] + 26, ((uint8_t[]){10, 9, 9, 9, 10, 9, 0, 2, 3, 4}), 10);
+	assert_memory_equal(worker_driver.taken_bytes[0] + 40, ((uint8_t[]){1280 >> 8, 1280 & 0xff, 0x45}), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +239,8 @@ int main(void)
 		cmocka_unit_test(without_room_for_its_tag_a_frame_does_not_leave_untagged),
 		cmocka_unit_test(a_last_segment_that_is_all_padding_does_not_leave_empty),
 		cmocka_unit_test(a_buffer_that_lies_outside_its_mbuf_goes_back_to_its_owner),
+		cmocka_unit_test(what_does_not_fit_its_tunnel_leaves_as_an_answer),
+		cmocka_unit_test(a_routers_error_about_a_tunnel_leaves_for_the_client),
 		cmocka_unit_test(a_tag_that_the_driver_took_off_counts_as_part_of_the_frame),
 	};
 
