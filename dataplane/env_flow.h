@@ -45,8 +45,8 @@ SL_INLINE bool env_flow_shared(const struct sl_env *env, const struct sl_packet 
 	return true;
 }
 
-/* Tells the shared table. False: there is one, but it could not be told now. */
-SL_INLINE bool env_flow_tell(struct sl_env *env, const struct sl_packet *pkt, uint16_t slot, uint8_t flags)
+/* Tells the shared table; `start` as in the record. False: there is one, but it could not be told now. */
+SL_INLINE bool env_flow_tell(struct sl_env *env, const struct sl_packet *pkt, uint16_t slot, uint8_t flags, bool start)
 {
 	const struct flow_export record = {
 		.tag = pkt->tag,
@@ -57,6 +57,7 @@ SL_INLINE bool env_flow_tell(struct sl_env *env, const struct sl_packet *pkt, ui
 		.seen_s = (uint16_t)flow_table_now_s(env->flows),
 		.kind = pkt->kind,
 		.closing = !!(flags & SL_FLOW_IS_CLOSING),
+		.start = start,
 	};
 
 	if (env->shared.bucket == NULL || env->exports == NULL || flow_export_push(env->exports, &record))
@@ -84,7 +85,7 @@ SL_INLINE void env_flow_forget(struct sl_env *env, const struct sl_packet *pkt)
 {
 	uint8_t flags = SL_FLOW_IS_UNCONFIRMED | SL_FLOW_IS_CLOSING;
 
-	if (!env_flow_tell(env, pkt, SL_SLOT_NONE, SL_FLOW_IS_CLOSING))
+	if (!env_flow_tell(env, pkt, SL_SLOT_NONE, SL_FLOW_IS_CLOSING, false))
 		flags |= FLOW_TABLE_DUE;
 	env_flow_put_own(env, pkt, SL_SLOT_NONE, flags);
 }
@@ -167,20 +168,24 @@ SL_INLINE int sl_env_flow_get(struct sl_env *env, const struct sl_packet *pkt, s
 	return 1;
 }
 
+/* Both tables. */
+SL_INLINE int env_flow_put_both(struct sl_env *env, const struct sl_packet *pkt, uint16_t slot, uint8_t flags, bool start)
+{
+	const bool told = env_flow_tell(env, pkt, slot, flags, start);
+	const int err = env_flow_put_own(env, pkt, slot, told ? flags : flags | FLOW_TABLE_DUE);
+
+	if (err < 0)
+		sl_env_flow_count(env, SL_FLOW_COUNT_REFUSED);
+	return told && env->shared.bucket != NULL ? 0 : err; /* the shared table may have the room that the own one has not */
+}
+
 SL_INLINE int sl_env_flow_put(struct sl_env *env, const struct sl_packet *pkt, __u16 slot, __u8 flags)
 {
-	bool told = false;
-	int err;
-
 	if (env->flows == NULL || pkt->flags & SL_PKT_QUOTED)
 		return -1;
 	if (flags & SL_FLOW_IS_UNCONFIRMED)
 		return env_flow_put_own(env, pkt, slot, flags);
-	told = env_flow_tell(env, pkt, slot, flags);
-	err = env_flow_put_own(env, pkt, slot, told ? flags : flags | FLOW_TABLE_DUE);
-	if (err < 0)
-		sl_env_flow_count(env, SL_FLOW_COUNT_REFUSED);
-	return told && env->shared.bucket != NULL ? 0 : err; /* the shared table may have the room that the own one has not */
+	return env_flow_put_both(env, pkt, slot, flags, false);
 }
 
 /* True when the shared table's entry of a connection last seen `age_s` ago is to be written again. */
@@ -204,8 +209,8 @@ SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt
 	life_s = env_flow_life_as(env_flow_life(pkt), flags);
 	tell = flow->flags != flags || flow->where & FLOW_TABLE_DUE || env_flow_is_due(env, life_s, flow->age_s) ||
 	       (!shared && flow_table_now_s(env->flows) - flow->age_s <= env->shared.since_s);
-	if (tell)
-		sl_env_flow_put(env, pkt, flow->slot, flags);
+	if (tell && !(flags & SL_FLOW_IS_UNCONFIRMED))
+		env_flow_put_both(env, pkt, flow->slot, flags, flow->flags & SL_FLOW_IS_UNCONFIRMED);
 	else
 		env_flow_put_own(env, pkt, flow->slot, flags);
 	if (flow->flags & SL_FLOW_IS_UNCONFIRMED && flow->age_s >= ENV_FLOW_ASK_S) /* refused again, perhaps */

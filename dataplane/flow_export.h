@@ -28,7 +28,8 @@ struct flow_export {
 	uint16_t seen_s;
 	uint8_t kind;
 	uint8_t closing;
-	uint8_t zero[2];
+	uint8_t start;   /* 1: its start was seen, so the slot is no guess; set when it is told for the first time */
+	uint8_t zero;
 };
 
 struct flow_export_ring {

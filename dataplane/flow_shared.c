@@ -16,6 +16,7 @@
 enum {
 	FULL_PERCENT = 80,
 	ROOMY_PERCENT = 70,
+	START_SHIFT = 16, /* bit 16 + way of a bucket's `kinds`: the start of that connection was seen */
 };
 
 struct flow_shared {
@@ -175,18 +176,30 @@ static bool entry_lives(const struct flow_shared *shared, struct place place, ui
 	return sl_flow_entry_lives(&entry, (uint16_t)now_s, life_of(lives, pool, entry.kind));
 }
 
+static bool entry_started(const struct flow_shared *shared, struct place place)
+{
+	return __atomic_load_n(&shared->bucket[place.at].kinds, __ATOMIC_RELAXED) >> (START_SHIFT + place.way) & 1;
+}
+
+static bool entry_is_at(const struct flow_shared *shared, struct place place, uint16_t slot)
+{
+	return (__atomic_load_n(&shared->bucket[place.at].slot[place.way], __ATOMIC_RELAXED) & SL_ROW_SLOT) == slot;
+}
+
 /* What may change in an entry that is there: each word by itself, so a reader sees the old or the new one. */
-static void entry_update(struct flow_shared *shared, struct place place, const struct flow_export *record)
+static void entry_update(struct flow_shared *shared, struct place place, const struct flow_export *record, bool started)
 {
 	struct sl_flow_bucket *bucket = &shared->bucket[place.at];
 	const uint32_t shift = 2 * place.way;
-	const uint32_t kinds = __atomic_load_n(&bucket->kinds, __ATOMIC_RELAXED) & ~(3u << shift);
+	const uint32_t kinds = __atomic_load_n(&bucket->kinds, __ATOMIC_RELAXED) & ~(3u << shift | 1u << (START_SHIFT + place.way));
 
 	/* release, each: none of them is seen before the 0 that entry_write() stores to the tag */
 	__atomic_store_n(&bucket->slot[place.way],
 			 (uint16_t)((record->slot & SL_ROW_SLOT) | (record->closing ? SL_FLOW_CLOSING : 0)), SL_FLOWS_RELEASE);
 	__atomic_store_n(&bucket->seen_s[place.way], record->seen_s, SL_FLOWS_RELEASE);
-	__atomic_store_n(&bucket->kinds, kinds | (uint32_t)(record->kind & 3) << shift, SL_FLOWS_RELEASE);
+	__atomic_store_n(&bucket->kinds,
+			 kinds | (uint32_t)(record->kind & 3) << shift | (uint32_t)started << (START_SHIFT + place.way),
+			 SL_FLOWS_RELEASE);
 	__atomic_store_n(&shared->home[place.at].row[place.way], record->row, SL_FLOWS_RELEASE);
 }
 
@@ -198,7 +211,7 @@ static void entry_write(struct flow_shared *shared, struct place place, const st
 		entry_free(shared, place);
 	__atomic_store_n(&home->pool[place.way], record->pool, SL_FLOWS_RELEASE);
 	__atomic_store_n(&home->born_s[place.way], born_s, SL_FLOWS_RELEASE);
-	entry_update(shared, place, record);
+	entry_update(shared, place, record, record->start);
 	/* release: whoever sees the tag sees everything else of the entry (pairs with sl_flow_entry_read) */
 	__atomic_store_n(&shared->bucket[place.at].tag[place.way], record->tag, SL_FLOWS_RELEASE);
 	shared->used++;
@@ -260,9 +273,9 @@ static int insert(struct flow_shared *shared, const struct flow_export *record, 
 }
 
 /*
- * Whether `record` says something newer of a living entry. Seconds are all there is to tell by: of two words of one
- * second, the end of a connection and another one of the same ports that lives, the second came later, whatever
- * rings they came by.
+ * Whether `record` says something newer of a living entry. Seconds are all there is to tell by, and rings are emptied
+ * one after the other. So of two backends within a second the start's word stands against a guess from the row
+ * (selection.md 5), and a connection that lives against the end of one that had the same ports.
  */
 static bool is_newer(const struct flow_shared *shared, struct place place, const struct flow_export *record, uint64_t now_s)
 {
@@ -270,9 +283,12 @@ static bool is_newer(const struct flow_shared *shared, struct place place, const
 	const uint16_t slot = __atomic_load_n(&bucket->slot[place.way], __ATOMIC_RELAXED);
 	const uint16_t age_s = sl_flow_age_s((uint16_t)now_s, __atomic_load_n(&bucket->seen_s[place.way], __ATOMIC_RELAXED));
 	const uint16_t record_age_s = sl_flow_age_s((uint16_t)now_s, record->seen_s);
+	const bool another = record->slot != SL_SLOT_NONE && !(slot & SL_FLOW_CLOSING) && record->slot != slot;
+	const bool started = entry_started(shared, place);
 
-	if (record_age_s == age_s && record->closing && record->slot != SL_SLOT_NONE && !(slot & SL_FLOW_CLOSING) &&
-	    record->slot != slot)
+	if (another && started != record->start && record_age_s <= age_s + 1 && age_s <= record_age_s + 1)
+		return record->start;
+	if (another && record_age_s == age_s && record->closing)
 		return false;
 	return record_age_s <= age_s;
 }
@@ -288,7 +304,7 @@ int flow_shared_tell(struct flow_shared *shared, const struct flow_export *recor
 		if (!entry_lives(shared, place, now_s, lives))
 			entry_write(shared, place, record, record->seen_s);
 		else if (is_newer(shared, place, record, now_s))
-			entry_update(shared, place, record);
+			entry_update(shared, place, record, record->start || (entry_is_at(shared, place, record->slot) && entry_started(shared, place)));
 		return 0;
 	}
 	if (record->slot == SL_SLOT_NONE)
@@ -315,6 +331,7 @@ static void take_entry(struct flow_shared *shared, const struct flow_shared *fro
 	record.seen_s = entry.seen_s;
 	record.kind = entry.kind;
 	record.closing = entry.closing;
+	record.start = entry_started(from, place);
 	insert(shared, &record, __atomic_load_n(&home->born_s[place.way], __ATOMIC_RELAXED), now_s, lives);
 }
 

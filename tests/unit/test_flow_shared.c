@@ -93,6 +93,15 @@ static int tell(uint64_t tag, uint16_t slot, uint64_t seen_s, bool closing)
 	return flow_shared_tell(shared, &record, now_s, &lives);
 }
 
+/* The word of a worker that saw the start. */
+static int tell_start(uint64_t tag, uint16_t slot, uint64_t seen_s)
+{
+	const struct flow_export record = { .tag = tag, .pool = 7, .slot = slot, .seen_s = (uint16_t)seen_s,
+					    .kind = SL_FLOW_QUIC, .start = 1 };
+
+	return flow_shared_tell(shared, &record, now_s, &lives);
+}
+
 static bool get(uint64_t tag, struct sl_flow_entry *entry)
 {
 	const struct flow_view view = flow_shared_view(shared, 0);
@@ -211,6 +220,39 @@ static void links_pipes_and_files_that_everybody_may_write_are_refused(void **st
 }
 
 /* ---- what is told ------------------------------------------------------------------------------------- */
+
+/* A port begins anew in the tracks of its RST: rings of two workers are emptied in either order. */
+static void the_word_of_a_start_stands_against_guesses_of_its_second(void **state)
+{
+	struct sl_flow_entry entry;
+
+	(void)state;
+	for (uint64_t tag = 100; tag < 106; tag++) {
+		const uint64_t skew_s = tag % 3; /* the second may have turned between the two */
+
+		if (tag < 103) {
+			tell_start(tag, 3, now_s);
+			tell(tag, 1, now_s + (skew_s == 1) - (skew_s == 2), false);
+			tell(tag, 1, now_s + (skew_s == 1) - (skew_s == 2), true);
+		} else {
+			tell(tag, 1, now_s + (skew_s == 1) - (skew_s == 2), false);
+			tell_start(tag, 3, now_s);
+			tell(tag, 1, now_s + (skew_s == 1) - (skew_s == 2), true);
+		}
+		assert_true(get(tag, &entry));
+		assert_int_equal(entry.slot, 3);
+		assert_int_equal(entry.closing, 0);
+	}
+	now_s += 2;
+	assert_int_equal(tell(100, 3, now_s, false), 0); /* its own later words do not make it a guess */
+	tell(100, 1, now_s, false);
+	assert_true(get(100, &entry));
+	assert_int_equal(entry.slot, 3);
+	now_s += 2;
+	tell(100, 1, now_s, false); /* whoever saw it later is right */
+	assert_true(get(100, &entry));
+	assert_int_equal(entry.slot, 1);
+}
 
 static void what_was_told_is_found_with_its_home(void **state)
 {
@@ -415,6 +457,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_that_is_not_sound_is_refused_with_its_reason, setup, teardown),
 		cmocka_unit_test_setup_teardown(links_pipes_and_files_that_everybody_may_write_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_told_is_found_with_its_home, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_word_of_a_start_stands_against_guesses_of_its_second, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_older_word_changes_nothing_and_a_forgotten_one_says_so_for_a_while, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(values_that_make_no_sense_are_not_believed, setup, teardown),
