@@ -53,14 +53,6 @@ static void broken(struct client *client, struct connection *c, const char *what
 	c->due = client->now + AGAIN_MS;
 }
 
-/* As it should: the port is free for the next one. */
-static void ended(struct client *client, struct connection *c, bool abort_it)
-{
-	note(client, c, WHAT_END);
-	client->ended++;
-	close_socket(c, abort_it);
-	c->due = client->now + client_draw(client, client->window_ms / (c->kind == KIND_SHORT ? 2 : 8));
-}
 
 static void begin(struct client *client, struct connection *c)
 {
@@ -108,6 +100,18 @@ static void see_acknowledged(const struct client *client, struct connection *c)
 
 	if (c->kind == KIND_UPLOAD && c->up_sent && !ioctl(c->fd, SIOCOUTQ, &unacknowledged) && !unacknowledged)
 		c->seen = client->now;
+}
+
+/* As it should: the port is free for the next one. After an abort that may follow at once, in the RST's tracks. */
+static void ended(struct client *client, struct connection *c, bool abort_it)
+{
+	note(client, c, WHAT_END);
+	client->ended++;
+	close_socket(c, abort_it);
+	if (abort_it && client_draw(client, 2))
+		begin(client, c);
+	else
+		c->due = client->now + client_draw(client, client->window_ms / (c->kind == KIND_SHORT ? 2 : 8));
 }
 
 /* Sends what is due of the request; true unless the connection broke. */
