@@ -136,7 +136,7 @@ def sluiced_dies_during_changes(test):
     """Adds, weights, drains, a failure, a retirement: with kill -9 of sluiced at random moments of all of it."""
     traffic = Traffic(test, test.lab(backends=6, nginx=False), hosts=["be1", "be2", "be3", "be4"])
     traffic.start()
-    with Killer(traffic, between_s=(0.2, 1.2)) as killer:
+    with Killer(traffic) as killer:
         traffic.set_weights(be5=1)
         traffic.ctl("drain", "be1")
         traffic.pause(0.5)
@@ -149,7 +149,7 @@ def sluiced_dies_during_changes(test):
         traffic.wait_state("be3", "up")
         traffic.ctl("undrain", "be4")
         traffic.pause(1.3)
-    test.check(killer.kills > 5, f"sluiced was killed {killer.kills} times only")
+    test.check(killer.kills > 3, f"sluiced was killed {killer.kills} times only")
     traffic.end()
 
 
