@@ -2,7 +2,7 @@
 /*
  * How the model reaches a datapath: it states facts (put, del) and commits; the publisher makes the
  * datapath converge to them and keeps no queue: it remembers per object what the datapath has not
- * seen. Two implementations: publish_ring.c (shared memory, DPDK), publish_bpf.c (BPF maps, later).
+ * seen. Kinds: publish_ring.c (shared memory, DPDK); publish.c has what all kinds share.
  * Main thread only. Nothing here blocks.
  */
 #ifndef CONTROLPLANE_PUBLISH_H
@@ -33,6 +33,9 @@ struct publisher_events {
 };
 
 struct publisher;
+
+/* What is stated to `p` from now on is stated to `next` too, and to those chained to it. Pumping is each one's own. */
+void publisher_chain(struct publisher *p, struct publisher *next);
 
 /*
  * Facts. Each returns 0 or -ENOMEM / -ERANGE (past the file's limits: the owner makes a new file).
