@@ -43,6 +43,18 @@ static const char one_service[] = "services:\n"
 				  "    mode: l2\n"
 				  "    backends: [192.0.2.21, 192.0.2.22]\n";
 
+/*
+ * up0, which one_service leaves by. Backends that are not there have MACs all the same: a first generation waits
+ * two seconds for those that are not known.
+ */
+static inline void wire_up0(void)
+{
+	netns_run("ip link add up0 type veth peer name other && ip addr add 192.0.2.1/24 dev up0 && "
+		  "ip link set up0 up && ip link set other up");
+	netns_run("for host in $(seq 21 40); do echo neigh replace 192.0.2.$host lladdr 02:00:00:00:00:$host dev up0 nud permanent; "
+		  "done | ip -batch -");
+}
+
 static inline void start(struct fixture *f)
 {
 	assert_int_equal(daemon_create(&f->options, &f->daemon), 0);

@@ -410,8 +410,7 @@ int main(void)
 	};
 
 	netns_enter();
-	netns_run("ip link add up0 type veth peer name other && ip addr add 192.0.2.1/24 dev up0 && "
-		  "ip link set up0 up && ip link set other up");
+	wire_up0();
 	netns_run("ip link add up1 type veth peer name other1 && ip addr add 198.51.100.1/24 dev up1 && "
 		  "ip link set up1 up && ip link set other1 up && "
 		  "ip neigh add 198.51.100.21 lladdr 02:00:00:00:00:21 dev up1");

@@ -203,7 +203,6 @@ int main(void)
 	};
 
 	netns_enter();
-	netns_run("ip link add up0 type veth peer name other && ip addr add 192.0.2.1/24 dev up0 && "
-		  "ip link set up0 up && ip link set other up");
+	wire_up0();
 	return cmocka_run_group_tests_name("daemon_rows", tests, NULL, NULL);
 }

@@ -48,6 +48,22 @@ static void restart(struct fixture *f)
 	run_until_published(f);
 }
 
+/* What is published first replaces what the data plane has: backends that are up go into it with their MACs. */
+static void a_first_generation_waits_for_macs_and_not_for_ever(void **state)
+{
+	struct fixture *f = *state;
+
+	write_pool(f, "0s", ", 192.0.2.41");
+	start(f);
+	assert_false(netns_wait(&f->daemon->loop, has_published, f->daemon, DAEMON_HOPS_WAIT_MS / 2));
+	netns_run("ip neigh replace 192.0.2.41 lladdr 02:00:00:00:00:41 dev up0 nud permanent");
+	assert_true(netns_wait(&f->daemon->loop, has_published, f->daemon, DAEMON_HOPS_WAIT_MS / 4));
+	netns_run("ip neigh del 192.0.2.41 dev up0");
+	daemon_destroy(f->daemon);
+	start(f);
+	run_until_published(f);
+}
+
 static void a_reload_of_an_unchanged_file_publishes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -173,6 +189,7 @@ static void silence_counts_only_while_somebody_forwards(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(a_first_generation_waits_for_macs_and_not_for_ever),
 		T(a_reload_of_an_unchanged_file_publishes_nothing),
 		T(retire_and_off_are_what_they_say_and_outlive_a_restart),
 		T(a_new_backend_ramps_up_by_the_daemons_timer),
@@ -182,7 +199,6 @@ int main(void)
 	};
 
 	netns_enter();
-	netns_run("ip link add up0 type veth peer name other && ip addr add 192.0.2.1/24 dev up0 && "
-		  "ip link set up0 up && ip link set other up");
+	wire_up0();
 	return cmocka_run_group_tests_name("daemon_states", tests, NULL, NULL);
 }
