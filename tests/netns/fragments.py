@@ -55,11 +55,6 @@ def flood(test, lab, source, kind, seconds):
                               f"flood-{kind}", lab.network.namespace("client2"))
 
 
-def counted(test, lab, verdict, at_least):
-    """Waits for the counter, which the manager copies every tenth of a second."""
-    wait_for(lambda: lab.balancer.verdicts().get(verdict, 0) >= at_least, 3, f"{verdict} counts {at_least}")
-
-
 @scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
 def large_datagrams_arrive(test):
     """8 kB in both directions, from 40 source ports, spread over both backends; each port stays with one."""
@@ -90,9 +85,9 @@ def fragments_come_in_any_order(test):
     for kind in ("in-order", "last-first", "shuffled", "copies"):
         test.check(send(test, lab, kind) in lab.hosts, f"a datagram whose fragments come {kind} did not arrive")
     test.equal(lab.balancer.verdicts().get("drop_fragment_early", 0), 0, "fragments that waited in vain")
-    counted(test, lab, "drop_fragment_overlap", 7)          # the copies
+    lab.balancer.wait_counted("drop_fragment_overlap", 7)          # the copies
     test.equal(send(test, lab, "no-first"), "error:TimeoutError", "a datagram without its first fragment")
-    counted(test, lab, "drop_fragment_early", 6)
+    lab.balancer.wait_counted("drop_fragment_early", 6)
 
 
 @scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"))
@@ -100,9 +95,9 @@ def wrong_fragments_are_named(test):
     """An overlap spoils its datagram, a fragment at byte 8 is dropped alone; others are not concerned."""
     lab = start(test)
     test.equal(send(test, lab, "overlap"), "error:TimeoutError", "a datagram with an overlap")
-    counted(test, lab, "drop_fragment_overlap", 7)
+    lab.balancer.wait_counted("drop_fragment_overlap", 7)
     test.check(send(test, lab, "tiny") in lab.hosts, "a tiny fragment spoilt its datagram")
-    counted(test, lab, "drop_fragment_tiny", 1)
+    lab.balancer.wait_counted("drop_fragment_tiny", 1)
     test.check(send(test, lab, "in-order") in lab.hosts, "the next datagram did not arrive")
 
 

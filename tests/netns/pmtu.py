@@ -49,19 +49,15 @@ def complete(test, lab, client, size):
         test.equal(said.split()[0], str(size), f"bytes of the {what} ({said})")
 
 
-def counted(lab, verdict, at_least=1):
-    wait_for(lambda: lab.balancer.verdicts().get(verdict, 0) >= at_least, 3, f"{verdict} counts {at_least}")
-
-
 @scenario(timeout=300, family=(4, 6), outer=(4, 6), where=WHERE, mode=("ipip",))
 def a_gigabyte_each_way_through_a_tunnel(test):
     """MTU 1500 everywhere, or a link of 1300 bytes before the client or the backends: all of it arrives."""
     lab, client = start(test, test.where)
     complete(test, lab, client, SIZE)
     if test.where != "client":       # there a router before us says so
-        counted(lab, "drop_too_big")
+        lab.balancer.wait_counted("drop_too_big")
     if test.where == "backends":
-        counted(lab, "relay_too_big")
+        lab.balancer.wait_counted("relay_too_big")
     test.equal({name: count for name, count in lab.balancer.verdicts().items() if name.startswith("drop_icmp") and count}, {},
                "errors that were refused")
 

@@ -126,6 +126,10 @@ class Balancer:
     def verdicts(self):
         return {row["verdict"]: row["packets"] for row in self.ctl_json("show", "verdicts")["verdicts"]}
 
+    def wait_counted(self, verdict, at_least=1, timeout=10):
+        """Until the counter is there: the manager copies counters every tenth of a second."""
+        wait_for(lambda: self.verdicts().get(verdict, 0) >= at_least, timeout, f"{verdict} counts {at_least}")
+
     def generation(self):
         """The generation that every worker forwards by."""
         return self.ctl_json("show", "datapath")["applied"]
