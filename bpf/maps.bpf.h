@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
- * The maps of the steering program. Every interface has its own xsks_map and counters (queue numbers
- * are the interface's), mac and fragments; vips, listeners and sources are one for all interfaces of an instance. sluiced
- * writes all of them except xsks_map, where libxdp inside sluice-dp puts its sockets.
+ * The maps of the XDP program; what is in them and who writes it: include/sluice/xdp.h and steering.h. Every interface
+ * has its own xsks_map (queue numbers are the interface's), counters, mac, fragments, scratch and trace; all others
+ * are one for all interfaces of an instance. max_entries here serve a small balancer: who loads the object sets them by its limits.
  */
 #ifndef BPF_MAPS_H
 #define BPF_MAPS_H
@@ -12,62 +12,83 @@
 #include <bpf/bpf_helpers.h>
 
 #include "sluice/limits.h"
-#include "sluice/steering.h"
+#include "sluice/xdp.h"
+
+/* An array that sluiced maps into its memory. */
+#define MAP_ARRAY(name, entries, value_type)                 \
+	struct {                                             \
+		__uint(type, BPF_MAP_TYPE_ARRAY);            \
+		__uint(max_entries, entries);                \
+		__uint(map_flags, BPF_F_MMAPABLE);           \
+		__type(key, __u32);                          \
+		__type(value, value_type);                   \
+	} name SEC(".maps")
+
+#define MAP_PER_CPU(name, entries, value_type)               \
+	struct {                                             \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);     \
+		__uint(max_entries, entries);                \
+		__type(key, __u32);                          \
+		__type(value, value_type);                   \
+	} name SEC(".maps")
+
+/* A hash that sluiced alone writes. */
+#define MAP_HASH(name, entries, key_type, value_type)        \
+	struct {                                             \
+		__uint(type, BPF_MAP_TYPE_HASH);             \
+		__uint(max_entries, entries);                \
+		__uint(map_flags, BPF_F_NO_PREALLOC);        \
+		__type(key, key_type);                       \
+		__type(value, value_type);                   \
+	} name SEC(".maps")
+
+/* A memory of the program's own; all of it is there from the start. */
+#define MAP_MEMORY(name, kind, entries, key_type, value_type) \
+	struct {                                              \
+		__uint(type, kind);                           \
+		__uint(max_entries, entries);                 \
+		__type(key, key_type);                        \
+		__type(value, value_type);                    \
+	} name SEC(".maps")
+
+/* ---- one for each interface --------------------------------------------------------------------------- */
 
 /* Name and 4-byte key and value are what libxdp looks for. */
-struct {
-	__uint(type, BPF_MAP_TYPE_XSKMAP);
-	__uint(max_entries, SL_STEERING_QUEUES_MAX);
-	__type(key, __u32);
-	__type(value, __u32);
-} xsks_map SEC(".maps");
+MAP_MEMORY(xsks_map, BPF_MAP_TYPE_XSKMAP, SL_STEERING_QUEUES_MAX, __u32, __u32);
+MAP_PER_CPU(counters, SL_STEERING_COUNTER_COUNT, __u64);
+MAP_MEMORY(mac, BPF_MAP_TYPE_ARRAY, 1, __u32, struct sl_steering_mac);
+/* First fragments of services at VIPs whose other traffic is the kernel's, when packets are redirected. */
+MAP_MEMORY(fragments, BPF_MAP_TYPE_LRU_HASH, SL_STEERING_FRAGMENTS_MAX, struct sl_steering_fragment, __u8);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SL_VIPS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sl_addr);
-	__type(value, __u32); /* enum sl_steering_vip_flags */
-} vips SEC(".maps");
+/* ---- one for all: what is forwarded by ---------------------------------------------------------------- */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SL_LISTENERS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sl_steering_listener);
-	__type(value, __u32);
-} listeners SEC(".maps");
+MAP_ARRAY(root, 1, struct sl_xdp_root);
+MAP_ARRAY(settings, SL_XDP_BANKS, struct sl_xdp_settings);
+MAP_ARRAY(services, 256 * SL_XDP_BANKS, struct sl_service);
+MAP_ARRAY(pool_slots, 256 * SL_XDP_BANKS, __u32);
+MAP_ARRAY(pools, 1024, struct sl_xdp_pool);
+MAP_ARRAY(backends, 8192, struct sl_backend);
+MAP_ARRAY(rows, 16384, struct sl_xdp_rows);
+MAP_ARRAY(neighbors, 4096, struct sl_neighbor);
+MAP_ARRAY(ports, SL_PORTS_MAX, struct sl_port);
+MAP_MEMORY(tx_ports, BPF_MAP_TYPE_DEVMAP, SL_PORTS_MAX, __u32, __u32);
+MAP_HASH(vips, SL_VIPS_MAX, struct sl_addr, struct sl_vip);
+MAP_HASH(listeners, SL_LISTENERS_MAX, struct sl_steering_listener, __u32);
+MAP_HASH(sources, SL_STEERING_SOURCES_MAX, struct sl_addr, __u32);
 
-/* First fragments of services at VIPs whose other traffic is the kernel's. The program's own. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, SL_STEERING_FRAGMENTS_MAX);
-	__type(key, struct sl_steering_fragment);
-	__type(value, __u8);
-} fragments SEC(".maps");
+/* ---- one for all: what is remembered ------------------------------------------------------------------ */
 
-/* Outer sources of tunnels: addresses of the balancer itself. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SL_STEERING_SOURCES_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sl_addr);
-	__type(value, __u32);
-} sources SEC(".maps");
+MAP_MEMORY(flows, BPF_MAP_TYPE_HASH, 32768, __u64, struct sl_xdp_flow);
+MAP_MEMORY(starts, BPF_MAP_TYPE_LRU_HASH, 8192, __u64, struct sl_xdp_flow);
+MAP_MEMORY(datagrams, BPF_MAP_TYPE_LRU_HASH, 16384, __u64, struct sl_xdp_datagram);
+MAP_ARRAY(live, 1, struct sl_xdp_live);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SL_STEERING_COUNTER_COUNT);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
+/* ---- one for all: counted ----------------------------------------------------------------------------- */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct sl_steering_mac);
-} mac SEC(".maps");
+MAP_PER_CPU(verdicts, SL_VERDICT_SLOTS, __u64);
+MAP_PER_CPU(flow_counters, SL_FLOW_COUNTERS, __u64);
+MAP_PER_CPU(service_counters, 256, struct sl_counter);
+MAP_PER_CPU(backend_counters, 4096, struct sl_counter);
 
 /* libxdp adds its sockets to a program that says it follows version 1 of its convention. */
 __uint(xsk_prog_version, 1) SEC("xdp_metadata");

@@ -128,7 +128,7 @@ SL_INLINE int is_ours(struct xdp_md *ctx)
 	struct sl_plan plan; /* parse resets it; nothing here reads it */
 	struct sl_packet pkt;
 	struct sl_addr dst = {};
-	const __u32 *flags;
+	const struct sl_vip *vip;
 
 	pkt.data = (__u8 *)(long)ctx->data;
 	pkt.end = (__u8 *)(long)ctx->data_end;
@@ -138,12 +138,12 @@ SL_INLINE int is_ours(struct xdp_md *ctx)
 	pkt.plan = &plan;
 	if (!read_destination(&pkt, &dst))
 		return 0;
-	flags = bpf_map_lookup_elem(&vips, &dst);
-	if (!flags)
+	vip = bpf_map_lookup_elem(&vips, &dst);
+	if (!vip)
 		return is_tunnel_error(&pkt, &dst) && !is_of_another(&pkt);
 	if (is_of_another(&pkt))
 		return 0;
-	return *flags & SL_STEERING_VIP_KERNEL ? is_listener(&pkt) : 1;
+	return vip->otherwise == SL_OTHERWISE_KERNEL ? is_listener(&pkt) : 1;
 }
 
 SL_INLINE int counted(__u32 counter, int action)

@@ -344,8 +344,7 @@ int steering_vips_add(struct steering *steering, const struct sl_vip *vips, size
 	int err = 0;
 
 	for (i = 0; i < count && err == 0; i++)
-		err = steering_map_put(steering->shared_fd[SHARED_VIPS], &vips[i].addr,
-				       vips[i].otherwise == SL_OTHERWISE_KERNEL ? SL_STEERING_VIP_KERNEL : 0);
+		err = steering_map_put(steering->shared_fd[SHARED_VIPS], &vips[i].addr, &vips[i], sizeof(vips[i]));
 	return err;
 }
 
@@ -378,7 +377,8 @@ int steering_listeners_add(struct steering *steering, const struct sl_listener *
 
 	for (i = 0; i < count && err == 0; i++) {
 		key = listener_key(&listeners[i]);
-		err = steering_map_put(steering->shared_fd[SHARED_LISTENERS], &key, 0);
+		err = steering_map_put(steering->shared_fd[SHARED_LISTENERS], &key, &listeners[i].service,
+				       sizeof(listeners[i].service));
 	}
 	return err;
 }
@@ -386,10 +386,11 @@ int steering_listeners_add(struct steering *steering, const struct sl_listener *
 int steering_sources_set(struct steering *steering, struct sl_addr *sources, size_t count)
 {
 	const int fd = steering->shared_fd[SHARED_SOURCES];
+	const uint32_t present = 0;
 	int err = steering_map_keep(fd, sources, sizeof(*sources), count);
 
 	for (size_t i = 0; i < count && err == 0; i++)
-		err = steering_map_put(fd, &sources[i], 0);
+		err = steering_map_put(fd, &sources[i], &present, sizeof(present));
 	return err;
 }
 

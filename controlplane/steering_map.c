@@ -137,11 +137,13 @@ out:
 	return err;
 }
 
-int steering_map_put(int fd, const void *key, uint32_t value)
+int steering_map_put(int fd, const void *key, const void *value, size_t value_size)
 {
-	uint32_t present;
+	uint8_t present[64];
 
-	if (bpf_map_lookup_elem(fd, key, &present) == 0 && present == value)
+	if (value_size > sizeof(present))
+		return -EINVAL;
+	if (bpf_map_lookup_elem(fd, key, present) == 0 && memcmp(present, value, value_size) == 0)
 		return 0;
-	return bpf_map_update_elem(fd, key, &value, BPF_ANY);
+	return bpf_map_update_elem(fd, key, value, BPF_ANY);
 }

@@ -24,7 +24,7 @@ int steering_map_use(struct bpf_map *map, const char *path, int *ret_fd, struct 
 /* Removes every key of the map that is not among `count` keys of `key_size` bytes. Sorts `keys`. 0 or -errno.
  */
 int steering_map_keep(int fd, void *keys, size_t key_size, size_t count);
-/* Puts key → value where it is missing or different. 0 or -errno. */
-int steering_map_put(int fd, const void *key, uint32_t value);
+/* Puts key → `value_size` bytes (at most 64) of value where they are missing or different. 0 or -errno. */
+int steering_map_put(int fd, const void *key, const void *value, size_t value_size);
 
 #endif

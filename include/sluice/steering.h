@@ -9,12 +9,10 @@
 
 #include "types.h"
 
-/* Value of the map `vips`, whose key is the VIP's struct sl_addr. */
-enum sl_steering_vip_flags {
-	SL_STEERING_VIP_KERNEL = 1 << 0, /* only listeners and ICMP are ours here, the rest is the kernel's */
-};
-
-/* Key of the map `listeners`: one (protocol, address, port) of a VIP with SL_STEERING_VIP_KERNEL. */
+/*
+ * Key of the map `listeners`, whose value is the id of the service: one (protocol, address, port). While packets are
+ * redirected only those of a VIP with SL_OTHERWISE_KERNEL are asked for; the others are the worker's business.
+ */
 struct sl_steering_listener {
 	struct sl_addr addr;
 	__be16 port; /* 0: every port */
@@ -31,10 +29,10 @@ struct sl_steering_fragment {
 	__u8 zero[3];
 };
 
-/* The one value of the map `mac`: the interface's own address. All zero: not known, nothing is compared. */
+/* The one value of the map `mac`: whose program this is. */
 struct sl_steering_mac {
-	__u8 mac[6] SL_ALIGNED(8);
-	__u8 zero[2];
+	__u8 mac[6] SL_ALIGNED(8); /* the interface's own address; all zero: not known, nothing is compared */
+	__u16 port;                /* the interface's sl_port.index */
 };
 
 /* Positions in the per-CPU map `counters`. Append-only. */
@@ -42,6 +40,8 @@ enum sl_steering_counter {
 	SL_STEERING_REDIRECTED = 0,    /* given to the queue's AF_XDP socket */
 	SL_STEERING_DROPPED_NO_SOCKET, /* for a VIP, but no worker polls this queue */
 	SL_STEERING_PASSED,            /* the kernel's */
+	SL_STEERING_FORWARDED,         /* left again by this program: to a backend, or an answer */
+	SL_STEERING_DROPPED,           /* by this program's verdict (map `verdicts`) */
 	SL_STEERING_COUNTER_COUNT
 };
 
