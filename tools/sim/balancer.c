@@ -3,39 +3,12 @@
  * Stands where sluiced's main loop stands: gives configurations, health, overrides and next hops to the
  * model and carries what follows to the forwarder. Decides nothing about packets.
  */
-#include "balancer.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "controlplane/config.h"
+#include "balancer_parts.h"
 #include "controlplane/key_file.h"
-#include "controlplane/model.h"
-#include "datapath.h"
-#include "forwarder.h"
-#include "network.h"
-
-/* A backend whose health or weight the scenario stated; applied again after a reload. */
-struct told {
-	const struct scenario_event *event;
-	struct told *next;
-};
-
-struct balancer {
-	struct balancer_options options;
-	const char *config_path; /* of the configuration in force */
-	struct config *config;
-	struct model *model;
-	struct network *network;
-	struct datapath *datapath;
-	struct snapshot *snapshot;
-	struct forwarder *forwarder;
-	bool has_key;
-	uint64_t due_ms; /* as model_due() said */
-	struct told *health;  /* newest first */
-	struct told *weights; /* newest first; forgotten at a reload */
-};
 
 /* ---- configuration ------------------------------------------------------------------------------------- */
 
@@ -378,69 +351,6 @@ int balancer_settle(struct balancer *b, uint64_t now_ns)
 	return 0;
 }
 
-/* ---- packets ------------------------------------------------------------------------------------------- */
-
-static void name_them(const struct balancer *b, struct balancer_result *result)
-{
-	const struct sl_packet *pkt = result->pkt;
-
-	for (size_t i = 0; pkt->service != NULL && i < b->model->service_count; i++)
-		if (b->model->services[i].id == pkt->service->id)
-			result->service = b->model->services[i].conf->name;
-	for (size_t i = 0; pkt->pool != NULL && i < b->model->pool_count; i++) {
-		const struct model_pool *pool = &b->model->pools[i];
-
-		if (pool->id != pkt->pool->id)
-			continue;
-		result->pool = pool->conf->name;
-		for (size_t k = 0; k < pool->backend_count; k++) {
-			if (pkt->backend != NULL && pool->backends[k].slot == pkt->backend->slot)
-				result->backend = pool->backends[k].conf->name;
-			if (result->open && pool->backends[k].slot == pkt->base)
-				result->base = pool->backends[k].conf->name;
-		}
-	}
-}
-
-/* Under pressure no row closes; when it begins or ends the model has to be asked. */
-static void take_pressure(struct balancer *b, uint64_t now_ms)
-{
-	const bool before = b->model->pressure, now = forwarder_pressure(b->forwarder);
-
-	if (before != now)
-		b->due_ms = now_ms;
-	if (before || now)
-		model_set_pressure(b->model, now, now_ms);
-}
-
-void balancer_packet(struct balancer *b, const uint8_t *frame, uint32_t captured, uint32_t frame_len,
-		     uint64_t now_ns, struct balancer_result *ret_result)
-{
-	const uint16_t port = network_receive_port(b->network);
-	struct balancer_result result = {.in = network_port_name(b->network, port)};
-	struct forwarder_frame left;
-
-	result.verdict = forwarder_run(b->forwarder, frame, captured, frame_len, port, now_ns, &result.pkt);
-	result.open = (result.pkt->flags & SL_PKT_OPEN) != 0;
-	result.flow_counts = forwarder_flow_counts(b->forwarder);
-	take_pressure(b, now_ns / 1000000);
-	result.generation = snapshot_generation(b->snapshot);
-	if (forwarder_leaves(result.pkt, result.verdict)) {
-		result.out = network_port_name(b->network, result.pkt->out_port);
-		while (forwarder_frame(b->forwarder, result.out_frames, &left)) {
-			result.out_length += left.length;
-			result.out_frames++;
-		}
-	}
-	name_them(b, &result);
-	*ret_result = result;
-}
-
-bool balancer_frame(struct balancer *b, unsigned int index, struct forwarder_frame *ret_frame)
-{
-	return forwarder_frame(b->forwarder, index, ret_frame);
-}
-
 /* ---- start --------------------------------------------------------------------------------------------- */
 
 int balancer_create(const struct balancer_options *options, struct balancer **ret_balancer)
@@ -464,6 +374,8 @@ int balancer_create(const struct balancer_options *options, struct balancer **re
 		goto fail;
 	ports = network_ports(b->network, &port_count);
 	err = forwarder_create(ports, port_count, &b->forwarder);
+	if (err == 0)
+		forwarder_let_wait(b->forwarder, options->scenario->fragments_wait);
 	if (err == 0)
 		err = balancer_settle(b, 0);
 	if (err < 0)

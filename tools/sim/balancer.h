@@ -24,7 +24,7 @@ struct balancer_options {
 
 /* What became of one packet. Pointers are valid until the next call. */
 struct balancer_result {
-	enum sl_verdict verdict;
+	enum sl_verdict verdict; /* or FORWARDER_WAITS: balancer_next() has it later */
 	const struct sl_packet *pkt;
 	const char *service, *pool, *backend; /* NULL: none was chosen */
 	const char *base;                     /* the open row's; NULL: the row is not open, or nobody */
@@ -46,6 +46,13 @@ int balancer_settle(struct balancer *balancer, uint64_t now_ns);
 uint64_t balancer_due_ns(const struct balancer *balancer);
 void balancer_packet(struct balancer *balancer, const uint8_t *frame, uint32_t captured, uint32_t frame_len,
 		     uint64_t now_ns, struct balancer_result *ret_result);
+/* A fragment that waited, number *ret_number of the packets so far; as forwarder_next(). */
+bool balancer_next(struct balancer *balancer, uint64_t now_ns, uint64_t *ret_number, struct balancer_result *ret_result);
+void balancer_give_up(struct balancer *balancer); /* as forwarder_give_up() */
+/* The state in force, until the next balancer_settle(), and the ports. */
+const struct snapshot *balancer_snapshot(const struct balancer *balancer);
+const struct sl_port *balancer_ports(const struct balancer *balancer, size_t *ret_count);
+uint16_t balancer_receive_port(const struct balancer *balancer);
 /* The frames of the last packet, if it leaves; as forwarder_frame(). */
 bool balancer_frame(struct balancer *balancer, unsigned int index, struct forwarder_frame *ret_frame);
 

@@ -16,6 +16,14 @@
 
 enum exit_code { EXIT_USE = 1, EXIT_INPUT = 2, EXIT_OUTPUT = 3, EXIT_INTERNAL = 5 };
 
+enum { WAITING_MAX = 512 }; /* fragments: several times what waits at a time */
+
+/* A fragment that has no verdict yet. */
+struct waiting {
+	uint64_t number; /* 0: nobody */
+	struct capture_packet packet; /* without its bytes */
+};
+
 struct sim {
 	struct options options;
 	struct scenario *scenario;
@@ -25,6 +33,7 @@ struct sim {
 	struct capture_writer *out;
 	FILE *verdicts;
 	uint64_t packets, snapped;
+	struct waiting waiting[WAITING_MAX];
 	int64_t first_ns;
 	uint64_t now_ns; /* since the first packet; never goes back */
 };
@@ -95,28 +104,21 @@ static void advance(struct sim *sim, const struct capture_packet *packet)
 		sim->now_ns = (uint64_t)now_ns;
 }
 
-static int run_packet(struct sim *sim, const struct capture_packet *packet)
+/* The line of a packet that has its verdict, and the frames that leave. */
+static int write_result(struct sim *sim, uint64_t number, const struct capture_packet *packet,
+			const struct balancer_result *result)
 {
 	char reason[CAPTURE_REASON_MAX];
-	struct balancer_result result;
 	struct forwarder_frame frame;
-	int code;
 
-	advance(sim, packet);
-	code = run_events(sim);
-	if (code != 0)
-		return code;
-	balancer_packet(sim->balancer, packet->bytes, packet->captured, packet->length, sim->now_ns, &result);
-	sim->packets++;
-	sim->snapped += packet->captured < packet->length;
 	if (sim->verdicts != NULL) {
-		verdict_line_write(sim->verdicts, sim->packets, packet, &result);
+		verdict_line_write(sim->verdicts, number, packet, result);
 		if (ferror(sim->verdicts)) {
 			snprintf(reason, sizeof(reason), "%s: %s", sim->options.verdicts, strerror(errno));
 			return complain(EXIT_OUTPUT, reason);
 		}
 	}
-	for (unsigned int i = 0; sim->out != NULL && i < result.out_frames && balancer_frame(sim->balancer, i, &frame); i++) {
+	for (unsigned int i = 0; sim->out != NULL && i < result->out_frames && balancer_frame(sim->balancer, i, &frame); i++) {
 		const struct capture_packet leaving = {.bytes = frame.bytes,
 						       .captured = frame.captured,
 						       .length = frame.length,
@@ -128,6 +130,55 @@ static int run_packet(struct sim *sim, const struct capture_packet *packet)
 	return 0;
 }
 
+static struct waiting *find_waiting(struct sim *sim, uint64_t number)
+{
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (sim->waiting[i].number == number)
+			return &sim->waiting[i];
+	return NULL; /* cannot be: the forwarder lets fewer wait */
+}
+
+/* Fragments whose first one came, or did not come in time. */
+static int run_waiting(struct sim *sim)
+{
+	struct balancer_result result;
+	struct waiting *waiting;
+	uint64_t number;
+	int code = 0;
+
+	while (code == 0 && balancer_next(sim->balancer, sim->now_ns, &number, &result)) {
+		waiting = find_waiting(sim, number);
+		if (waiting == NULL)
+			return complain(EXIT_INTERNAL, "a fragment that did not wait; please report it");
+		code = write_result(sim, number, &waiting->packet, &result);
+		waiting->number = 0;
+	}
+	return code;
+}
+
+static int run_packet(struct sim *sim, const struct capture_packet *packet)
+{
+	struct balancer_result result;
+	struct waiting *waiting;
+	int code;
+
+	advance(sim, packet);
+	code = run_events(sim);
+	if (code == 0)
+		code = run_waiting(sim);
+	if (code != 0)
+		return code;
+	balancer_packet(sim->balancer, packet->bytes, packet->captured, packet->length, sim->now_ns, &result);
+	sim->packets++;
+	sim->snapped += packet->captured < packet->length;
+	waiting = result.verdict == (enum sl_verdict)FORWARDER_WAITS ? find_waiting(sim, 0) : NULL;
+	if (waiting != NULL)
+		*waiting = (struct waiting){.number = sim->packets, .packet = *packet};
+	else
+		code = write_result(sim, sim->packets, packet, &result);
+	return code == 0 ? run_waiting(sim) : code;
+}
+
 static int run_capture(struct sim *sim)
 {
 	char reason[CAPTURE_REASON_MAX];
@@ -136,6 +187,9 @@ static int run_capture(struct sim *sim)
 
 	while ((got = capture_reader_next(sim->in, &packet, reason)) == 1 && code == 0)
 		code = run_packet(sim, &packet);
+	balancer_give_up(sim->balancer);
+	if (code == 0)
+		code = run_waiting(sim);
 	if (code != 0)
 		return code;
 	if (got < 0)

@@ -78,6 +78,7 @@ struct scenario {
 	char receive[SL_NAME_MAX]; /* the port packets come in by; empty: the first */
 	bool own_time;             /* packet n arrives at n * step_ns, whatever the capture says */
 	uint64_t step_ns;
+	bool fragments_wait;       /* a later fragment waits for its first one, as in sluice-dp */
 	struct sl_addr outer_source[2]; /* IPv4, IPv6; all zero: the port's address */
 	struct scenario_port *ports;
 	size_t port_count;

@@ -230,6 +230,19 @@ static void read_time(struct scenario_reader *reader, const struct config_node *
 	scenario->own_time = scenario_duration(reader, node, path, &scenario->step_ns);
 }
 
+static void read_early_fragments(struct scenario_reader *reader, const struct config_node *node,
+				 const struct config_path *path, void *into)
+{
+	struct scenario *scenario = into;
+	const char *text;
+
+	if (!scenario_text(reader, node, path, "drop or wait", &text))
+		return;
+	scenario->fragments_wait = strcmp(text, "wait") == 0;
+	if (!scenario->fragments_wait && strcmp(text, "drop") != 0)
+		config_errors_add(reader->errors, node->mark, path, "\"%.60s\" is neither; allowed: drop or wait", text);
+}
+
 static void read_outer_source(struct scenario_reader *reader, const struct config_node *node,
 			      const struct config_path *path, void *into)
 {
@@ -269,6 +282,7 @@ void scenario_read(struct scenario_reader *reader, const struct config_node *roo
 	static const struct scenario_key keys[] = {
 		{"receive", read_receive},
 		{"time", read_time},
+		{"early-fragments", read_early_fragments},
 		{"outer-source", read_outer_source},
 		{"ports", read_ports},
 		{"neighbors", read_neighbors},

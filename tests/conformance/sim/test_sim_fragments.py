@@ -54,6 +54,32 @@ class Fragments(Case):
         verdicts, _ = self.sim(scenario=MTU)
         self.assertEqual([v["verdict"] for v in verdicts], ["drop_fragment_early"] * 5 + ["forward"])
 
+    def test_a_later_fragment_waits_where_the_scenario_says_so(self):
+        frames = pieces(1)
+        self.capture(frames[1:] + frames[:1])
+        verdicts, out = self.sim(scenario=MTU + "early-fragments: wait\n")
+        self.assertEqual([v["packet"] for v in verdicts], [6, 1, 2, 3, 4, 5])  # each when its verdict is known
+        self.assertEqual({v["verdict"] for v in verdicts}, {"forward"})
+        self.assertEqual([Ether(data)[IP].frag * 8 // 1480 for _, data in out], [0, 1, 2, 3, 4, 5])
+        self.assertEqual([round(time * 1000) % 1000 for time, _ in out], [5, 0, 1, 2, 3, 4])
+
+    def test_what_waited_in_vain_is_dropped_when_its_time_is_over(self):
+        early, others = pieces(1)[1], [frame for sport in range(2, 250) for frame in pieces(sport, size=100, ident=sport)]
+        self.capture([early] + others)
+        verdicts, _ = self.sim(scenario=MTU + "early-fragments: wait\n")
+        self.assertEqual([v["packet"] for v in verdicts[:199]], list(range(2, 201)))
+        self.assertEqual((verdicts[199]["packet"], verdicts[199]["verdict"]), (1, "drop_fragment_early"))
+
+    def test_what_waits_at_the_end_is_dropped(self):
+        self.capture(pieces(1)[1:])
+        verdicts, _ = self.sim(scenario=MTU + "early-fragments: wait\n")
+        self.assertEqual([v["verdict"] for v in verdicts], ["drop_fragment_early"] * 5)
+
+    def test_early_fragments_neither_wait_nor_drop_is_refused(self):
+        self.capture(pieces(1))
+        self.sim(scenario=MTU + "early-fragments: hold\n", status=1)
+        self.assertIn("allowed: drop or wait", self.said)
+
     def test_parts_of_a_datagram_that_outgrows_its_tunnel_make_the_datagram_again(self):
         frames = pieces(1, 54)
         self.capture(frames)
