@@ -318,26 +318,35 @@ SL_INLINE enum sl_verdict sl_parse_ipv6(struct sl_packet *pkt)
 	return SL_VERDICT_FORWARD;
 }
 
+/* Sets l3 and the VLAN flag, and *type to what lies at l3. 0, or -1: the frame ends before. */
+SL_INLINE int sl_parse_ethernet(struct sl_packet *pkt, __be16 *type)
+{
+	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
+	const __u8 *tag;
+
+	if (!eth)
+		return -1;
+	*type = eth->type;
+	pkt->l3 = SL_ETH_LEN;
+	if (*type != sl_bswap16(SL_ETH_VLAN) && *type != sl_bswap16(SL_ETH_QINQ))
+		return 0;
+	tag = sl_cursor(pkt, SL_ETH_LEN, SL_VLAN_LEN);
+	if (!tag)
+		return -1;
+	__builtin_memcpy(type, tag + 2, sizeof(*type));
+	pkt->flags |= SL_PKT_VLAN;
+	pkt->l3 = SL_ETH_LEN + SL_VLAN_LEN;
+	return 0;
+}
+
 /* FORWARD: an IP packet, pkt is filled. TO_KERNEL: not IP, or more tags than one. Else why it is dropped. */
 SL_INLINE enum sl_verdict sl_parse(struct sl_packet *pkt)
 {
-	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
 	__be16 type;
 
 	sl_parse_reset(pkt);
-	if (!eth)
+	if (sl_parse_ethernet(pkt, &type))
 		return SL_VERDICT_DROP_ETH_TRUNCATED;
-	type = eth->type;
-	pkt->l3 = SL_ETH_LEN;
-	if (type == sl_bswap16(SL_ETH_VLAN) || type == sl_bswap16(SL_ETH_QINQ)) {
-		const __u8 *tag = sl_cursor(pkt, SL_ETH_LEN, SL_VLAN_LEN);
-
-		if (!tag)
-			return SL_VERDICT_DROP_ETH_TRUNCATED;
-		__builtin_memcpy(&type, tag + 2, sizeof(type));
-		pkt->flags |= SL_PKT_VLAN;
-		pkt->l3 = SL_ETH_LEN + SL_VLAN_LEN;
-	}
 	if (type == sl_bswap16(SL_ETH_IPV4))
 		return sl_parse_ipv4(pkt);
 	if (type == sl_bswap16(SL_ETH_IPV6))
