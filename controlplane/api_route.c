@@ -45,6 +45,7 @@ static const struct route routes[] = {
 struct names {
 	char text[API_PATH_PARTS_MAX][SL_NAME_MAX];
 	size_t count;
+	const char *fault; /* one of them is no name: why; NULL: all are */
 };
 
 static int hex_digit(char c)
@@ -55,49 +56,65 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes %xx up to the next slash. Returns the bytes taken from `path`, 0 when they are no name. */
-static size_t take_name(const char *path, char *name, size_t size)
+static bool is_utf8(const char *text)
 {
-	size_t taken = 0;
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string != NULL;
+}
+
+/* The character at *path, decoded, and *path behind it; 0: it is none that a name can have. */
+static char take_char(const char **path)
+{
+	const char c = *(*path)++;
+	int high, low;
+
+	if (c != '%')
+		return c;
+	high = hex_digit((*path)[0]);
+	low = high < 0 ? -1 : hex_digit((*path)[1]);
+	if (low < 0)
+		return 0;
+	*path += 2;
+	return (char)(high << 4 | low);
+}
+
+/* Takes what stands for a name, up to the next slash, and returns where it ends. */
+static const char *take_name(const char *path, struct names *names)
+{
+	char *name = names->text[names->count++];
 	size_t len = 0;
 
-	while (path[taken] != 0 && path[taken] != '/') {
-		char c = path[taken++];
+	if (*path == 0 || *path == '/')
+		names->fault = "it is empty";
+	while (*path != 0 && *path != '/') {
+		const char c = take_char(&path);
 
-		if (c == '%') {
-			const int high = hex_digit(path[taken]);
-			const int low = high < 0 ? -1 : hex_digit(path[taken + 1]);
-
-			if (low < 0)
-				return 0;
-			c = (char)(high << 4 | low);
-			taken += 2;
-		}
-		if (c == 0 || len + 1 >= size)
-			return 0;
-		name[len++] = c;
+		if (c == 0)
+			names->fault = "it is not escaped as a URL is";
+		else if (len + 1 >= SL_NAME_MAX)
+			names->fault = "it is too long";
+		else
+			name[len++] = c;
 	}
 	name[len] = 0;
-	return taken;
+	if (names->fault == NULL && !is_utf8(name))
+		names->fault = "it is not UTF-8";
+	return path;
 }
 
 static bool route_matches(const char *pattern, const char *path, struct names *names)
 {
 	names->count = 0;
+	names->fault = NULL;
 	while (*pattern != 0) {
-		size_t taken;
-
-		if (*pattern != '{') {
-			if (*pattern++ != *path++)
-				return false;
-			continue;
-		}
-		taken = take_name(path, names->text[names->count], sizeof(names->text[0]));
-		if (taken == 0)
+		if (*pattern == '{') {
+			path = take_name(path, names);
+			pattern += 2;
+		} else if (*pattern++ != *path++) {
 			return false;
-		names->count++;
-		path += taken;
-		pattern += 2;
+		}
 	}
 	return *path == 0;
 }
@@ -123,6 +140,14 @@ static struct api_response call(const struct route *route, struct api_request *r
 	return response;
 }
 
+static struct api_response no_such_name(const char *fault)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "no backend or pool has such a name: %s", fault);
+	return api_error(404, text, "sluicectl show backends lists them");
+}
+
 struct api_response api_answer(const struct api_source *source, const char *method, const char *path,
 			       const char *body, size_t body_len, const char *who)
 {
@@ -134,8 +159,11 @@ struct api_response api_answer(const struct api_source *source, const char *meth
 		if (!route_matches(routes[i].path, path, &names))
 			continue;
 		known = true;
-		if (strcmp(routes[i].method, method) == 0)
-			return call(&routes[i], &request, &names, body, body_len);
+		if (strcmp(routes[i].method, method) != 0)
+			continue;
+		if (names.fault != NULL)
+			return no_such_name(names.fault);
+		return call(&routes[i], &request, &names, body, body_len);
 	}
 	if (known)
 		return api_error(405, "this path has no such method", "GET shows, POST acts");

@@ -246,6 +246,15 @@ static void drain_and_ready_act_on_one_backend(void **state)
 				       "--pool POOL\n");
 	assert_int_equal(ctl(live, "drain", "a/b c", NULL), 1);
 	assert_string_equal(live->err, "sluicectl: no backend a/b c: sluicectl show backends lists them\n");
+	assert_int_equal(ctl(live, "drain", "50%\xc3\xbc", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: no backend 50%\xc3\xbc: sluicectl show backends lists them\n");
+	assert_int_equal(ctl(live, "drain", "", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: no backend or pool has such a name: it is empty: sluicectl show backends "
+				       "lists them\n");
+	assert_int_equal(ctl(live, "retire", "web1", "--pool", "", NULL), 1);
+	assert_non_null(strstr(live->err, "it is empty"));
+	assert_int_equal(ctl(live, "ready", "\xff", NULL), 1);
+	assert_non_null(strstr(live->err, "it is not UTF-8"));
 }
 
 static void retire_and_off_act_too(void **state)
