@@ -39,8 +39,12 @@ struct model_override {
 	uint64_t since_s; /* wall clock */
 };
 
-/* How long a generation is in force before what it forbids can be relied on: entries take a moment to be told. */
-enum { MODEL_APPLIED_MS = 2000 };
+/*
+ * How long a generation is in force before what it forbids can be relied on. A connection that began before it is
+ * remembered by its worker alone until its handshake ends, so a census does not see it; two more seconds are for an
+ * entry to be told. Such connections are not counted themselves: a flood of starts would keep rows LOOKing.
+ */
+enum { MODEL_APPLIED_MS = (SL_FLOW_HANDSHAKE_S + 2) * 1000 };
 
 enum { MODEL_RAMP_STEPS = 20 }; /* equal ones; the first at once, so that real traffic meets the backend early */
 

@@ -107,7 +107,7 @@ int row_history_rekey(struct row_history *h, const uint16_t *row, uint32_t rows,
 uint64_t row_history_settle(struct row_history *h, const struct row_inputs *in);
 /*
  * A census: count[r] connections are remembered in row r, of a scan that began when everything decided up to
- * `decided_ms` was long (2 s) in force. Rows that closed before and have none lose LOOK.
+ * `decided_ms` was long (MODEL_APPLIED_MS) in force. Rows that closed before and have none lose LOOK.
  */
 void row_history_counted(struct row_history *h, const uint16_t *count, uint32_t rows, uint64_t decided_ms);
 /* Connections may be remembered in any row: nothing is known of them (the history was lost). */
