@@ -19,6 +19,7 @@ enum {
 	RECORD_BATCH = 64,
 	CARRY_BUDGET = 1024,   /* buckets a tick */
 	COUNT_BUDGET = 8192,   /* buckets a tick until all of a new file are counted */
+	LAST_TICKS = 512,      /* empty the rings of all workers, and end where one still writes */
 	SWEEP_BUDGET = 4096,   /* afterwards, at most */
 	TABLE_FLOWS_MIN = 1024,
 	REFUSED_S = 2,         /* pressure is told so long after a connection found no room */
@@ -316,6 +317,13 @@ bool flow_keeper_tick(struct flow_keeper *keeper, const struct snapshot *snapsho
 		report(keeper, now_s, worker_pressure);
 	}
 	return taken > 0 || more;
+}
+
+void flow_keeper_finish(struct flow_keeper *keeper, const struct snapshot *snapshot, uint64_t now_s, uint64_t now_ns,
+			bool worker_pressure)
+{
+	for (int i = 0; i < LAST_TICKS && flow_keeper_tick(keeper, snapshot, now_s, now_ns, worker_pressure); i++)
+		;
 }
 
 bool flow_keeper_pressure(const struct flow_keeper *keeper)

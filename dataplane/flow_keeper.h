@@ -50,6 +50,12 @@ void flow_keeper_look(struct flow_keeper *keeper);
  */
 bool flow_keeper_tick(struct flow_keeper *keeper, const struct snapshot *snapshot, uint64_t now_s, uint64_t now_ns,
 		      bool worker_pressure);
+/*
+ * The end, when workers have ended: takes all that they told, for full rings are more than a tick takes. One that
+ * writes on does not hold it up.
+ */
+void flow_keeper_finish(struct flow_keeper *keeper, const struct snapshot *snapshot, uint64_t now_s, uint64_t now_ns,
+			bool worker_pressure);
 /* True while the shared table is too full: workers must not store either. */
 bool flow_keeper_pressure(const struct flow_keeper *keeper);
 /* When the file had no room for a connection last: what was told till then may not be in it. 0: never. */

@@ -32,7 +32,6 @@ enum {
 	MANAGER_LOOK_MS = 50,         /* for a new file, and at the device's socket */
 	MANAGER_PORTS_MS = 1000,      /* for another MAC address of a port's interface */
 	MANAGER_STOP_MS = 1000,       /* for workers to end */
-	MANAGER_LAST_TICKS = 512,     /* empty the rings of all workers, and end where one still writes */
 };
 
 struct manager {
@@ -297,16 +296,24 @@ static void manager_follow_macs(struct manager *manager)
 		manager->ports_due = false;
 }
 
+static bool manager_worker_pressure(const struct manager *manager)
+{
+	bool pressure = false;
+
+	for (unsigned int w = 0; w < manager->workers; w++)
+		pressure |= atomic_load_explicit(&manager->worker[w].flow_pressure, memory_order_relaxed);
+	return pressure;
+}
+
 /* Remembered connections: what workers told, how full it is, and another file. Returns true when there was something. */
 static bool manager_flows(struct manager *manager, uint64_t now_ns)
 {
 	const uint64_t now_s = manager_boottime_s();
-	bool pressure = false, active;
+	bool active;
 
-	for (unsigned int w = 0; w < manager->workers; w++)
-		pressure |= atomic_load_explicit(&manager->worker[w].flow_pressure, memory_order_relaxed);
 	atomic_store_explicit(&manager->shared->boottime_s, now_s, memory_order_relaxed);
-	active = flow_keeper_tick(manager->roots.flows, manager->roots.now->snapshot, now_s, now_ns, pressure);
+	active = flow_keeper_tick(manager->roots.flows, manager->roots.now->snapshot, now_s, now_ns,
+				  manager_worker_pressure(manager));
 	atomic_store_explicit(&manager->shared->flow_pressure, flow_keeper_pressure(manager->roots.flows), memory_order_relaxed);
 	atomic_store_explicit(&manager->shared->flow_refused_s, flow_keeper_refused_s(manager->roots.flows), memory_order_relaxed);
 	if (flow_keeper_is_due(manager->roots.flows))
@@ -466,8 +473,8 @@ int manager_run(const struct manager_config *config)
 		;
 	log_event(LOG_LEVEL_INFO, "stopping");
 	manager_stop_workers(manager);
-	for (int i = 0; i < MANAGER_LAST_TICKS && manager_flows(manager, manager_now_ns()); i++)
-		; /* what they told last: full rings are more than a tick takes */
+	flow_keeper_finish(manager->roots.flows, manager->roots.now->snapshot, manager_boottime_s(), manager_now_ns(),
+			   manager_worker_pressure(manager));
 	manager_report(manager, manager_now_ns());
 	device_fini(&manager->device);
 	return 0;

@@ -134,6 +134,22 @@ static void another_key_or_numbering_than_the_file_s_means_own_tables_only(void 
 	assert_int_equal(quoted(1, 1), -1);
 }
 
+/* A planned stop under load: what stands in a ring then is more than one tick takes. */
+static void what_a_worker_told_last_outlives_a_planned_stop(void **state)
+{
+	enum { TOLD = 12000 };
+
+	(void)state;
+	for (uint64_t flow = 1; flow <= TOLD; flow++)
+		put(0, flow, (uint16_t)(flow % 100), 0);
+	flow_keeper_finish(keeper, snapshot, now_s, now_ns, false);
+	assert_int_equal(live().used, TOLD);
+	stop();
+	start(2);
+	for (uint64_t flow = 1; flow <= TOLD; flow++)
+		assert_int_equal(quoted(1, flow), flow % 100);
+}
+
 static void without_a_file_workers_remember_for_themselves_until_one_comes(void **state)
 {
 	(void)state;
@@ -202,6 +218,7 @@ static void the_name_that_vanishes_does_not_take_the_table_along(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_a_worker_told_last_outlives_a_planned_stop, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_larger_file_gets_the_entries_of_the_one_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_that_is_told_while_entries_are_carried_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_stored_before_a_new_file_is_published_is_told_afterwards, setup, teardown),
