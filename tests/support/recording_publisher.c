@@ -88,4 +88,6 @@ void recording_publisher_clear(struct publisher *p)
 void publisher_commit(struct publisher *p, uint64_t generation)
 {
 	p->committed = generation;
+	if (p->on_commit)
+		p->on_commit(p);
 }

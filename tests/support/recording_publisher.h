@@ -20,6 +20,8 @@ struct publisher {
 	uint64_t committed;
 	uint32_t pool_deleted; /* the last one's id */
 	int table_error;
+	void (*on_commit)(struct publisher *p); /* NULL: nobody looks at what was committed */
+	void *ctx;                              /* on_commit's */
 };
 
 void recording_publisher_clear(struct publisher *p);

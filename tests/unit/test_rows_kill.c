@@ -19,6 +19,7 @@
 #include "controlplane/model.h"
 #include "controlplane/row_store.h"
 #include "tests/support/pool_fixture.h"
+#include "tests/support/recording_publisher.h"
 
 enum { ROWS = 1009, BACKENDS = 5, KILLS = 60, LONGEST_US = 15000 };
 
@@ -37,89 +38,22 @@ struct seen {
 	uint64_t now_ms; /* goes on over all of them */
 };
 
-struct publisher {
-	struct seen *seen;
-	struct table *table[SL_TABLE_KIND_COUNT];
-	struct sl_pool pool;
-	struct sl_settings settings;
-};
-
-int publisher_settings(struct publisher *p, const struct sl_settings *settings)
+static void on_commit(struct publisher *p)
 {
-	p->settings = *settings;
-	return 0;
-}
+	struct seen *seen = p->ctx;
+	const uint32_t next = !seen->whole;
+	struct published *to = &seen->published[next];
+	const struct table *base = p->stated[SL_TABLE_BASE_TCP], *lens = p->stated[SL_TABLE_LENS_TCP];
 
-int publisher_neighbor(struct publisher *p, const struct sl_neighbor *neighbor, enum sl_op op)
-{
-	(void)p;
-	(void)neighbor;
-	(void)op;
-	return 0;
-}
-
-int publisher_pool(struct publisher *p, const struct sl_pool *pool, enum sl_op op)
-{
-	(void)op;
-	p->pool = *pool;
-	return 0;
-}
-
-int publisher_backend(struct publisher *p, const struct sl_backend *backend, enum sl_op op)
-{
-	(void)p;
-	(void)backend;
-	(void)op;
-	return 0;
-}
-
-int publisher_table(struct publisher *p, uint32_t pool, enum sl_table_kind kind, struct table *table)
-{
-	(void)pool;
-	table_put(p->table[kind]);
-	p->table[kind] = table ? table_get(table) : NULL;
-	return 0;
-}
-
-int publisher_service(struct publisher *p, const struct sl_service *service, enum sl_op op)
-{
-	(void)p;
-	(void)service;
-	(void)op;
-	return 0;
-}
-
-int publisher_listener(struct publisher *p, const struct sl_listener *listener, enum sl_op op)
-{
-	(void)p;
-	(void)listener;
-	(void)op;
-	return 0;
-}
-
-int publisher_vip(struct publisher *p, const struct sl_vip *vip, enum sl_op op)
-{
-	(void)p;
-	(void)vip;
-	(void)op;
-	return 0;
-}
-
-void publisher_commit(struct publisher *p, uint64_t generation)
-{
-	const uint32_t next = !p->seen->whole;
-	struct published *to = &p->seen->published[next];
-	const struct table *base = p->table[SL_TABLE_BASE_TCP], *lens = p->table[SL_TABLE_LENS_TCP];
-
-	to->generation = generation;
+	to->generation = p->committed;
 	to->key = p->settings.hash_key;
 	to->lens_rows = p->pool.lens_rows;
-	memcpy(to->current, p->table[SL_TABLE_CURRENT]->row, sizeof(to->current));
+	memcpy(to->current, p->stated[SL_TABLE_CURRENT]->row, sizeof(to->current));
 	for (uint32_t r = 0; r < ROWS; r++) {
 		to->base[r] = base ? base->row[r] : to->current[r] & SL_ROW_SLOT;
 		to->lens[r] = lens ? lens->row[r] : SL_SLOT_NONE;
 	}
-	__atomic_store_n(&p->seen->whole, next, __ATOMIC_RELEASE);
+	__atomic_store_n(&seen->whole, next, __ATOMIC_RELEASE);
 }
 
 /* ---- the process that is killed ----------------------------------------------------------------------- */
@@ -165,7 +99,8 @@ static void process_init(struct process *p, const char *dir, struct seen *seen)
 	char reterr[256];
 
 	memset(p, 0, sizeof(*p));
-	p->publisher.seen = seen;
+	p->publisher.on_commit = on_commit;
+	p->publisher.ctx = seen;
 	for (unsigned int i = 0; i < BACKENDS; i++) {
 		p->backends[i] = (struct config_backend){ .address = address(i), .weight = 1 };
 		snprintf(p->backends[i].name, SL_NAME_MAX, "web%u", i + 1);
