@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <linux/neighbour.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "controlplane/neighbor.h"
 
 #include "netns.h"
+#include "tests/support/address.h"
 
 #define HOPS_MAX 64
 
@@ -36,17 +36,6 @@ static struct fixture {
 	unsigned int hop_events;
 	unsigned int path_events;
 } f;
-
-static struct sl_addr address(const char *text)
-{
-	struct sl_addr addr;
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return sl_addr_from_v4(v4.s_addr);
-	assert_int_equal(inet_pton(AF_INET6, text, addr.b), 1);
-	return addr;
-}
 
 static void on_hop(void *ctx, const struct sl_neighbor *hop)
 {

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -32,6 +31,7 @@
 
 #include "forwarder.h"
 #include "netns.h"
+#include "tests/support/address.h"
 
 #define SOCKET_PATH "/dev/shm/sluice-test-dataplane.sock"
 
@@ -46,17 +46,6 @@ static struct fixture {
 	unsigned int held, adopted, lost, appeared, disappeared, trouble;
 	enum dataplane_lost why;
 } f;
-
-static struct sl_addr address(const char *text)
-{
-	struct sl_addr addr;
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return sl_addr_from_v4(v4.s_addr);
-	assert_int_equal(inet_pton(AF_INET6, text, addr.b), 1);
-	return addr;
-}
 
 /* ---- a forwarder -------------------------------------------------------------------------------- */
 

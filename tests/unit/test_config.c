@@ -3,7 +3,6 @@
  * What a configuration file becomes: both example files of the documentation, defaults, short forms.
  * Wrong files are data: tests/conformance/config.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +13,7 @@
 #include <cmocka.h>
 
 #include "controlplane/config.h"
+#include "tests/support/address.h"
 
 /* The configuration of `text`, which must be right. */
 static struct config *load_text(const char *text)
@@ -40,17 +40,6 @@ static struct config *load_example(const char *name)
 	assert_int_equal(config_errors_count(errors), 0);
 	config_errors_free(errors);
 	return config;
-}
-
-static struct sl_addr address(const char *text)
-{
-	struct sl_addr addr;
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return sl_addr_from_v4(v4.s_addr);
-	assert_int_equal(inet_pton(AF_INET6, text, addr.b), 1);
-	return addr;
 }
 
 static void the_short_example_makes_a_pool_named_like_the_service(void **state)
