@@ -6,6 +6,7 @@ and closes with `N passed, N failed, N skipped`. Exit status 0 when nothing fail
 """
 
 import argparse
+import concurrent.futures
 import glob
 import json
 import os
@@ -105,18 +106,26 @@ def meson_tests(tally, name, folder, *select):
 
 
 def fuzz(tally, folder, seconds):
-    """Each fuzz target for a short while, from its corpus; what it finds new stays in the build folder."""
+    """
+    Each fuzz target for a short while, from its corpus, as many at a time as there are processors; what they find
+    new stays in the build folder.
+    """
     targets = sorted(path for path in glob.glob(os.path.join(folder, "tests", "fuzz", "fuzz_*"))
                      if os.access(path, os.X_OK) and os.path.isfile(path))
-    for target in targets:
+
+    def run_target(target):
         name = os.path.basename(target)
         found = os.path.join(folder, "found-" + name)
         os.makedirs(found, exist_ok=True)
         corpus = os.path.join(ROOT, "tests", "fuzz", "corpus", name.removeprefix("fuzz_"))
-        done = run([target, found, *([corpus] if os.path.isdir(corpus) else []), f"-max_total_time={seconds}",
+        return run([target, found, *([corpus] if os.path.isdir(corpus) else []), f"-max_total_time={seconds}",
                     "-print_final_stats=1", f"-artifact_prefix={found}/"])
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as side_by_side:
+        results = [(target, side_by_side.submit(run_target, target)) for target in targets]
+    for target, result in results:
+        name, done = os.path.basename(target), result.result()
         if done.returncode != 0:
-            tally.fail(f"{name}: found something; see {found}", done.stdout)
+            tally.fail(f"{name}: found something; see {os.path.join(folder, 'found-' + name)}", done.stdout)
         else:
             runs = [line.split()[-1] for line in done.stdout.splitlines() if "number_of_executed_units" in line]
             tally.ok(f"{name}: {seconds} s, {runs[0] if runs else '?'} inputs")
