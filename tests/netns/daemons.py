@@ -13,7 +13,7 @@ from scenario import scenario
 SLOW_MS = 900       # a request whose SYN had to be repeated takes a second; a busy machine is not that slow
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
+@scenario(alone=True, timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
 def sluiced_killed(test):
     """kill -9 of sluiced: nothing is lost; restarted, it adopts generation and health and moves nothing."""
     lab = test.lab()
@@ -76,7 +76,7 @@ def kill_and_restart_dp(test, lab, first_port):
     return max(0.0, (max(late) - started_ms) / 1000)
 
 
-@scenario(timeout=180, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
+@scenario(alone=True, timeout=180, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
 def sluice_dp_killed(test):
     """kill -9 of sluice-dp, five times: dropped, never reset; complete within a second of its start (median)."""
     lab = test.lab()

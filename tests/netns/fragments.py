@@ -101,7 +101,7 @@ def wrong_fragments_are_named(test):
     test.check(send(test, lab, "in-order") in lab.hosts, "the next datagram did not arrive")
 
 
-@scenario(timeout=240, family=(4, 6), source=("one", "random"), kind=("firsts", "laters"))
+@scenario(alone=True, timeout=240, family=(4, 6), source=("one", "random"), kind=("firsts", "laters"))
 def a_flood_of_fragments_is_its_senders_own(test):
     """While one client sends fragments that belong to nothing, the other's datagrams arrive."""
     lab = start(test)

@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 from clients import errors, shares
 from lab import LABS
 from network import address
-from processes import start_time
+from processes import start_time, wait_for
 from scenario import scenario
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -35,10 +34,10 @@ def echo_through_tunnel(test, lab, family, backend):
     capture = lab.backends.capture("client1", "icmp or icmp6", f"echo{family}")
     lab.network.inside("client1", ["/usr/bin/python3", os.path.join(HERE, "..", "support", "tunnel_echo.py"),
                                    lab.vip(family, 101), lab.vip(family), address(backend, family)])
-    time.sleep(0.3)
-    seen = [line for line in capture.packets(lab.network, "client1")
-            if "echo reply" in line and f"{lab.vip(family)} > {lab.vip(family, 101)}" in line]
-    test.check(seen, f"no echo reply from {lab.vip(family)} through the tunnel to {backend}")
+    wait_for(lambda: any("echo reply" in line and f"{lab.vip(family)} > {lab.vip(family, 101)}" in line
+                         for line in capture.so_far(lab.network, "client1")),
+             5, f"an echo reply from {lab.vip(family)} through the tunnel to {backend}")
+    capture.packets(lab.network, "client1")
 
 
 @scenario()
@@ -61,7 +60,7 @@ def lab_takes_tunnels_apart(test):
         echo_through_tunnel(test, lab, family, "be1")
 
 
-@scenario()
+@scenario(alone=True)
 def lab_cleans_up_after_signals(test):
     """SIGTERM, SIGINT and SIGHUP leave nothing behind; after SIGKILL, tools/lab/clean does."""
     test.lab(backends=1)                   # another lab, which must survive all of it

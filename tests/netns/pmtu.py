@@ -49,7 +49,7 @@ def complete(test, lab, client, size):
         test.equal(said.split()[0], str(size), f"bytes of the {what} ({said})")
 
 
-@scenario(timeout=300, family=(4, 6), outer=(4, 6), where=WHERE, mode=("ipip",))
+@scenario(alone=True, timeout=300, family=(4, 6), outer=(4, 6), where=WHERE, mode=("ipip",))
 def a_gigabyte_each_way_through_a_tunnel(test):
     """MTU 1500 everywhere, or a link of 1300 bytes before the client or the backends: all of it arrives."""
     lab, client = start(test, test.where)

@@ -26,12 +26,13 @@ class Skip(Exception):
 
 
 class Scenario:
-    def __init__(self, function, choices, timeout, long):
+    def __init__(self, function, choices, timeout, long, alone):
         self.function = function
         self.name = function.__name__
         self.choices = choices
         self.timeout = timeout
         self.long = long
+        self.alone = alone
 
     def variants(self):
         """Every combination of the choices, each a dict."""
@@ -39,14 +40,15 @@ class Scenario:
         return [dict(zip(names, values)) for values in itertools.product(*(self.choices[name] for name in names))]
 
 
-def scenario(timeout=120, long=False, **choices):
+def scenario(timeout=120, long=False, alone=False, **choices):
     """
     Registers a scenario. Each keyword is a choice: family=(4, 6), mode=("l2", "ipip"), queues=(1, 2), …
     A default run draws one combination by the seed, a long run takes them all. `long` keeps the scenario
-    out of default runs altogether.
+    out of default runs altogether; `alone` lets no other one run beside it, since it keeps all processors busy
+    or holds Sluice to a time.
     """
     def register(function):
-        SCENARIOS[function.__name__] = Scenario(function, choices, timeout, long)
+        SCENARIOS[function.__name__] = Scenario(function, choices, timeout, long, alone)
         return function
     return register
 
@@ -54,8 +56,9 @@ def scenario(timeout=120, long=False, **choices):
 class Test:
     """Handed to a scenario: its variant as attributes, the lab, and check()."""
 
-    def __init__(self, build, variant, seed=""):
+    def __init__(self, build, variant, seed="", slot=0):
         self.build = build
+        self.slot = slot                      # among the scenarios that run at this time
         self.random = random.Random(seed)     # what a scenario draws itself, the same in a run with the same seed
         self.variant = variant
         self.family = variant.get("family", 4)
@@ -72,6 +75,7 @@ class Test:
     def lab(self, **options):
         """Draws a lab of the variant's queues; for ipip, every backend gets a tunnel's end."""
         options.setdefault("queues", self.queues)
+        options.setdefault("first_cpu", self.slot)
         lab = Lab(self.build, **options)
         self.labs.append(lab)
         lab.__enter__()

@@ -137,4 +137,8 @@ class Capture:
     def packets(self, network, host):
         """Ends the capture and returns one line of text a packet."""
         self.process.kill(signal.SIGINT)
-        return network.inside(host, ["tcpdump", "-nn", "-e", "-r", self.path]).stdout.splitlines()
+        return self.so_far(network, host, True)
+
+    def so_far(self, network, host, whole=False):
+        """The lines of what was captured until now; unless `whole`, the file may end in the middle of a packet."""
+        return network.inside(host, ["tcpdump", "-nn", "-e", "-r", self.path], check=whole).stdout.splitlines()

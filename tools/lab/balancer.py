@@ -38,7 +38,8 @@ class Balancer:
         """
         hosts = hosts or self.lab.hosts
         weights = weights or [1] * len(hosts)
-        workers = dpdk_workers or list(range(self.queues))
+        cpus = os.cpu_count()
+        workers = dpdk_workers or [(self.lab.first_cpu + queue) % cpus for queue in range(self.queues)]
         lines = [
             f'interfaces: ["{port or "af_xdp:" + LB_PORT}"]',
             f"dpdk: {{workers: {workers}, hugepages: {'true' if self.hugepages else 'false'}, poll: adaptive{dpdk}}}",

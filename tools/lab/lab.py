@@ -31,8 +31,11 @@ class Lab:
     """
 
     def __init__(self, build, backends=4, queues=1, checksum_offload=False, balancers=1, nginx=True, narrow=0,
-                 far_backends=False):
-        """`narrow` is the MTU of the link to a far side with client3; there are the backends with `far_backends`."""
+                 far_backends=False, first_cpu=0):
+        """
+        `narrow` is the MTU of the link to a far side with client3; there are the backends with `far_backends`.
+        `first_cpu` is the first worker's.
+        """
         require_root()
         self.name = f"lab-{secrets.token_hex(3)}"
         self.folder = os.path.join(LABS, self.name)
@@ -52,6 +55,7 @@ class Lab:
         self.far = None
         self.clients = Clients(self)
         self.queues = queues
+        self.first_cpu = first_cpu
         self.checksum_offload = checksum_offload
 
     def __enter__(self):
