@@ -7,6 +7,7 @@ Windows are seconds instead of an hour. With `killed`, sluiced is killed with ki
 import os
 import time
 
+from processes import wait_for
 from scenario import scenario
 from traffic import WINDOW_S, Killer, Traffic, now_ms
 
@@ -85,8 +86,10 @@ def reloads(test):
     generation = read_generation(traffic)
     for _ in range(5):
         traffic.reload("nothing changed")
+    said = traffic.lab.balancer.sluiced.log_text().count("reloaded")
     traffic.lab.balancer.reload()
-    time.sleep(1)
+    wait_for(lambda: traffic.lab.balancer.sluiced.log_text().count("reloaded") > said, 10, "sluiced reloads at SIGHUP")
+    time.sleep(0.5)                       # for what should not follow
     test.equal(read_generation(traffic), generation, "the generation after six reloads with nothing changed")
     path = traffic.lab.balancer.config_path
     with open(path, "a", encoding="utf-8") as config:

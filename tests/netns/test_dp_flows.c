@@ -195,7 +195,7 @@ static void state_table(unsigned int workers, unsigned int backends)
 	assert_int_equal(dp_process_end(&lab.dp, SIGKILL), 128 + SIGKILL);
 }
 
-/* One packet of each flow, and 100 ms. Counters go on over files and processes. */
+/* One packet of each flow. Counters go on over files and processes. */
 static void traffic(const char *name)
 {
 	const uint64_t wanted = feeder_received(lab.feeder) + FLOWS;
@@ -205,7 +205,14 @@ static void traffic(const char *name)
 	for (int i = 0; i < 500 && feeder_received(lab.feeder) < wanted; i++)
 		usleep(10000);
 	assert_int_equal(feeder_received(lab.feeder), wanted);
-	usleep(100000);
+}
+
+/* The manager has written down what the worker told: all flows are in the file. */
+static void wait_until_remembered(void)
+{
+	for (int i = 0; i < 500 && flow_file_state().used < FLOWS; i++)
+		usleep(10000);
+	assert_int_equal(flow_file_state().used, FLOWS);
 }
 
 static uint64_t flow_count(enum sl_flow_counter counter)
@@ -262,6 +269,7 @@ static void connections_outlive_a_kill_100_ms_later_and_find_their_backends_on_o
 	make_flow_file(10000, NUMBERING);
 	state_table(1, 4);
 	traffic("first");
+	wait_until_remembered();
 	assert_int_equal(dp_process_end(&lab.dp, SIGKILL), 128 + SIGKILL);
 	assert_int_equal(flow_file_state().used, FLOWS);
 	/* now all rows are one backend's; what is remembered stays where it was */
@@ -301,6 +309,7 @@ static void a_file_that_cannot_be_trusted_is_not_used_and_the_log_says_why(void 
 		if (i < 4) {
 			state_table(1, 4);
 			traffic("fill");
+			wait_until_remembered();
 			assert_int_equal(dp_process_end(&lab.dp, SIGKILL), 128 + SIGKILL);
 			assert_int_equal(flow_file_state().used, FLOWS);
 		}

@@ -238,7 +238,8 @@ static void counters_go_on_over_restarts_of_either_side(void **state)
 	feed(&conf);
 	dp_process_start(&lab.dp, lab.runtime, "first", NULL);
 	assert_true(feeder_pump(lab.feeder, 1, 5000));
-	usleep(300000);
+	for (int i = 0; i < 250 && feeder_received(lab.feeder) == 0; i++)
+		feeder_pump(lab.feeder, 0, 20);
 	assert_int_equal(dp_process_end(&lab.dp, SIGKILL), 128 + SIGKILL);
 	before = feeder_received(lab.feeder);
 	assert_true(before > 0);
