@@ -20,6 +20,7 @@
 #include "controlplane/flow_file.h"
 #include "daemon_fixture.h"
 #include "netns.h"
+#include "sluice/flows_file.h"
 #include "sluice/host/boot_id.h"
 #include "sluice/host/lock.h"
 
@@ -262,6 +263,64 @@ static void who_asks_gets_a_census(void **state)
 	assert_int_equal(flow_census_find(census, 0)->slot[0].flows, 0);
 }
 
+/* A start that finds no history of a pool it knew: rows LOOK. What it publishes counts as long in force. */
+static void start_without_rows(struct fixture *f)
+{
+	netns_run("rm -r %s/state/rows", f->directory);
+	start(f);
+	run_until_published(f);
+	model_set_applied(f->daemon->model, f->daemon->model->generation, daemon_boottime_ms() - MODEL_APPLIED_MS);
+}
+
+/* The file as if it had been made a minute ago. */
+static void make_older(const struct fixture *f)
+{
+	const struct mapping m = map(f);
+	struct sl_flows_header *header = (void *)m.base;
+
+	header->created_s -= 60;
+	header->checksum = sl_flows_checksum(header);
+	unmap(&m);
+}
+
+static uint32_t looks(const struct daemon *d)
+{
+	return row_history_looks(&d->model->pools[0].rows);
+}
+
+/* Of after all rows closed: a history keeps whole seconds, rounded up. */
+static bool has_whole_census(void *ctx)
+{
+	const struct daemon *d = ctx;
+	const struct flow_census_result *census = daemon_flows_census(ctx);
+
+	return census != NULL && census->began_ms > d->model->pools[0].rows.quiet_s[0] * UINT64_C(1000) + 1;
+}
+
+static bool has_no_looks(void *ctx)
+{
+	return looks(ctx) == 0;
+}
+
+/* A worker may know connections that it told the file before this one: a life of 30 s + 9 s. */
+static void a_young_file_takes_no_look_away(void **state)
+{
+	struct fixture *f = *state;
+
+	write_config(f, "pools: [{name: web, backends: [192.0.2.21], connection-idle: {tcp: 30s, quic: 30s, udp: 30s}}]\n"
+			"services: [{name: web, listen: tcp 192.0.2.10:80, mode: l2, pool: web}]\n");
+	start(f);
+	run_until_published(f);
+	kill_daemon(f);
+	start_without_rows(f);
+	assert_true(netns_wait(&f->daemon->loop, has_whole_census, f->daemon, 5000));
+	assert_int_equal(looks(f->daemon), f->daemon->model->pools[0].rows.rows);
+	kill_daemon(f);
+	make_older(f);
+	start_without_rows(f);
+	assert_true(netns_wait(&f->daemon->loop, has_no_looks, f->daemon, 5000));
+}
+
 static bool has_pressure(void *ctx)
 {
 	return ((struct daemon *)ctx)->model->pressure;
@@ -304,6 +363,7 @@ int main(void)
 		T(a_file_that_somebody_removes_is_made_again),
 		T(a_bigger_limit_waits_for_sluice_dp_and_then_makes_a_bigger_file),
 		T(who_asks_gets_a_census),
+		T(a_young_file_takes_no_look_away),
 		T(pressure_reaches_the_model_and_ends_with_the_process_that_said_it),
 	};
 
