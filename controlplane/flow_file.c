@@ -275,7 +275,8 @@ bool flow_file_is_lost(const struct flow_file *file)
 {
 	struct stat st;
 
-	return sl_guard_lost(file->guard) || memcmp(file->base, &file->header, sizeof(file->header)) != 0 || fstatat(file->dir_fd, SL_FLOWS_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	return sl_guard_lost(file->guard) || memcmp(file->base, &file->header, sizeof(file->header)) != 0 ||
+	       fstatat(file->dir_fd, SL_FLOWS_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	       st.st_ino != file->inode || st.st_dev != file->device;
 }
 
