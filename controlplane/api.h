@@ -39,6 +39,7 @@ struct api_service {
 	uint32_t serving;         /* of these, that take new connections */
 	uint32_t held;            /* of these, drained or retired by a person (or weight 0): not a fault */
 	bool announced;           /* its VIPs are on the interface */
+	uint64_t open_rows[SL_FLOW_KIND_COUNT]; /* of the pool: older connections have another backend than new ones */
 	struct sl_counter counter;
 };
 
@@ -55,6 +56,8 @@ struct api_backend {
 	const char *admin_who, *admin_why; /* NULL or empty: nobody said anything */
 	uint64_t admin_since_s;   /* wall clock */
 	uint32_t rows, table_rows; /* of its pool's table: its share of new connections */
+	uint64_t open_rows[SL_FLOW_KIND_COUNT]; /* rows that lead older connections here, and new ones no more */
+	uint64_t open_s;          /* until the last of them closes; UINT64_MAX: not by time alone. 0: none is open */
 	struct sl_counter counter;
 };
 

@@ -5,7 +5,7 @@
  */
 #include "api_route.h"
 
-static json_t *kinds_json(const uint64_t kinds[SL_FLOW_KIND_COUNT])
+json_t *api_kinds(const uint64_t kinds[SL_FLOW_KIND_COUNT])
 {
 	return json_pack("{s:o, s:o, s:o}", "tcp", api_u64(kinds[SL_FLOW_TCP]), "quic", api_u64(kinds[SL_FLOW_QUIC]), "udp",
 			 api_u64(kinds[SL_FLOW_UDP]));
@@ -24,8 +24,8 @@ static void emit_pool(void *arg, const struct api_flows_pool *pool)
 {
 	json_array_append_new(arg, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pool", api_string(pool->name), "flows",
 					     pool->counted ? api_u64(pool->flows) : json_null(), "kinds",
-					     pool->counted ? kinds_json(pool->kinds) : json_null(), "rows",
-					     api_u64(pool->rows), "open_rows", kinds_json(pool->open_rows), "look_rows",
+					     pool->counted ? api_kinds(pool->kinds) : json_null(), "rows",
+					     api_u64(pool->rows), "open_rows", api_kinds(pool->open_rows), "look_rows",
 					     api_u64(pool->look_rows), "lens_rows",
 					     pool->lens_rows != 0 ? api_u64(pool->lens_rows) : json_null(), "change_waits",
 					     json_boolean(pool->change_waits)));

@@ -57,6 +57,8 @@ json_t *api_string(const char *text);
 json_t *api_u64(uint64_t value);
 /* By name, those that are 0 too: what is compared over time must be there. */
 json_t *api_flow_counters(const __u64 counter[SL_FLOW_COUNT_COUNT]);
+/* By kind of traffic: tcp, quic, udp. */
+json_t *api_kinds(const uint64_t kinds[SL_FLOW_KIND_COUNT]);
 /* 16 hexadecimal digits. */
 json_t *api_hex(uint64_t value);
 json_t *api_address(const struct sl_addr *address);

@@ -39,11 +39,12 @@ static void emit(void *arg, const struct api_service *service)
 	for (size_t i = 0; i < service->conf->listener_count; i++)
 		json_array_append_new(listeners, listener_json(&service->conf->listeners[i]));
 	json_array_append_new(
-		arg, json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:b, s:o, s:o}", "name",
+		arg, json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:o}", "name",
 			       api_string(service->conf->name), "listeners", listeners, "pool",
 			       api_string(service->pool), "mode", mode_name(service->conf->mode), "hash",
 			       hash_name(service->conf->hash), "backends", api_u64(service->backends), "serving",
-			       api_u64(service->serving), "announced", service->announced, "packets",
+			       api_u64(service->serving), "announced", service->announced, "open_rows",
+			       api_kinds(service->open_rows), "packets",
 			       api_u64(service->counter.packets), "bytes", api_u64(service->counter.bytes)));
 }
 

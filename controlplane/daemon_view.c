@@ -6,6 +6,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -75,6 +76,8 @@ static void show_services(void *ctx, api_emit_service *emit, void *arg)
 					     .backends = (uint32_t)pool->backend_count, .serving = pool->serving,
 					     .announced = true, .counter = counted(d, false, service->id) };
 
+		for (int kind = 0; kind < SL_FLOW_KIND_COUNT; kind++)
+			shown.open_rows[kind] = pool->rows.lens.base[kind] ? pool->rows.rows : pool->rows.kind[kind].open;
 		for (size_t k = 0; k < pool->backend_count; k++)
 			shown.held += pool->backends[k].override.admin != BACKEND_READY || pool->backends[k].conf->weight == 0;
 		for (size_t k = 0; k < service->conf->listener_count; k++)
@@ -101,18 +104,31 @@ static bool probe_view(const struct daemon *d, const struct model_pool *pool, co
 	return false;
 }
 
+static void add_open(const struct row_open *open, struct api_backend *shown)
+{
+	const uint64_t now_ms = daemon_boottime_ms();
+
+	for (int kind = 0; kind < SL_FLOW_KIND_COUNT; kind++)
+		shown->open_rows[kind] = open->rows[kind];
+	if (open->held)
+		shown->open_s = UINT64_MAX;
+	else if (open->last_ms > now_ms)
+		shown->open_s = (open->last_ms - now_ms + 999) / 1000;
+}
+
 static void show_backends(void *ctx, api_emit_backend *emit, void *arg)
 {
 	struct daemon *d = ctx;
 
 	for (size_t i = 0; i < d->model->pool_count; i++) {
 		const struct model_pool *pool = &d->model->pools[i];
+		struct row_open *open = model_open_rows(d->model, pool);
 
 		for (size_t k = 0; k < pool->backend_count; k++) {
 			const struct model_backend *backend = &pool->backends[k];
 			struct health_view view;
 			const bool probed = probe_view(d, pool, backend, &view);
-			const struct api_backend shown = {
+			struct api_backend shown = {
 				.conf = backend->conf,
 				.pool = pool->conf->name,
 				.state = model_backend_word(d->model, pool, backend),
@@ -130,8 +146,11 @@ static void show_backends(void *ctx, api_emit_backend *emit, void *arg)
 				.counter = counted(d, true, backend->stats),
 			};
 
+			if (open)
+				add_open(&open[backend->slot], &shown);
 			emit(arg, &shown);
 		}
+		free(open);
 	}
 }
 

@@ -271,6 +271,8 @@ void model_set_applied(struct model *model, uint64_t generation, uint64_t now_ms
  * A pool that had a number already and gets no history has rows that LOOK, for something may be remembered of it.
  */
 int model_restore_rows(struct model *model, struct row_file *file);
+/* By slot, which rows are open for whose sake, and how long still; malloc'ed, the caller frees. NULL: no memory. */
+struct row_open *model_open_rows(const struct model *model, const struct model_pool *pool);
 
 /* ---- over a restart */
 

@@ -112,6 +112,15 @@ static uint8_t *states_of(const struct model *model, const struct model_pool *po
 	return state;
 }
 
+static struct row_inputs inputs_of(const struct model *model, const struct model_pool *pool, const uint8_t *state)
+{
+	return (struct row_inputs){
+		.state = state, .slots = pool->slots,
+		.idle_s = { (uint16_t)pool->conf->idle_tcp_s, (uint16_t)pool->conf->idle_quic_s, (uint16_t)pool->conf->idle_udp_s },
+		.now_ms = model->now_ms, .pressure_ms = model->pressure_ms, .pressure = model->pressure,
+	};
+}
+
 /* The hashes that services choose rows by change with the pool's rows. */
 static void rehash_services(struct model *model, struct model_pool *pool)
 {
@@ -150,11 +159,7 @@ int pool_rows_take(struct model *model, struct model_pool *pool, const struct ro
 {
 	struct row_history *h = &pool->rows;
 	uint8_t *state = states_of(model, pool);
-	const struct row_inputs in = {
-		.state = state, .slots = pool->slots,
-		.idle_s = { (uint16_t)pool->conf->idle_tcp_s, (uint16_t)pool->conf->idle_quic_s, (uint16_t)pool->conf->idle_udp_s },
-		.now_ms = model->now_ms, .pressure_ms = model->pressure_ms, .pressure = model->pressure,
-	};
+	const struct row_inputs in = inputs_of(model, pool, state);
 	const unsigned int before = h->changed;
 	const bool had_lens = h->lens.rows != 0;
 	const uint64_t states_sum = state ? sl_checksum64(state, pool->slots) + model->pressure : 0;
@@ -247,6 +252,18 @@ int pool_rows_state(struct model *model, struct model_pool *pool)
 		return err;
 	h->changed = 0;
 	return stated;
+}
+
+struct row_open *model_open_rows(const struct model *model, const struct model_pool *pool)
+{
+	struct row_open *slot = calloc(pool->slots + 1u, sizeof(*slot));
+	uint8_t *state = states_of(model, pool);
+	const struct row_inputs in = inputs_of(model, pool, state);
+
+	if (slot && state)
+		row_history_open(&pool->rows, &in, slot);
+	free(state);
+	return slot;
 }
 
 void pool_rows_fact(const struct model_pool *pool, struct sl_pool *fact)

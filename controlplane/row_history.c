@@ -392,6 +392,32 @@ static uint64_t lens_settle(struct row_history *h, const struct row_inputs *in)
 	return due_ms;
 }
 
+static void add_open(const struct row_inputs *in, int k, uint16_t base, int64_t left_ms, bool held, struct row_open *slot)
+{
+	const int64_t at_ms = over_ms(left_ms, in->idle_s[k], in);
+
+	if (base >= in->slots)
+		return;
+	slot[base].rows[k]++;
+	if (held || in->pressure)
+		slot[base].held = true;
+	else if (at_ms > (int64_t)slot[base].last_ms)
+		slot[base].last_ms = (uint64_t)at_ms;
+}
+
+void row_history_open(const struct row_history *h, const struct row_inputs *in, struct row_open *ret_slot)
+{
+	for (int k = 0; k < KINDS; k++) {
+		const struct row_kind *kind = &h->kind[k];
+
+		for (uint32_t r = 0; kind->base && r < h->rows; r++)
+			if (kind->base[r] != h->current[r])
+				add_open(in, k, kind->base[r], (int64_t)kind->left_s[r] * 1000, is_held(in, k, kind->base[r]), ret_slot);
+		for (uint32_t r = 0; h->lens.base[k] && r < h->lens.rows; r++)
+			add_open(in, k, h->lens.base[k][r], h->lens.left_ms, false, ret_slot);
+	}
+}
+
 /*
  * Entries say their row as it was when they were last told. By the end of a lens one may still say its row in the
  * old table, if it was told before: such a one is forgotten after the rest of its life.

@@ -71,6 +71,13 @@ struct row_inputs {
 	bool pressure;        /* it is now: no row closes, no lens ends */
 };
 
+/* Rows that lead older connections to one backend, and new ones no more. */
+struct row_open {
+	uint32_t rows[SL_FLOW_KIND_COUNT];
+	bool held;        /* one of them as long as its base drains, or the memory is under pressure */
+	uint64_t last_ms; /* when the last of the others closes; 0: there is none */
+};
+
 /* Moments are kept in seconds, rounded up: a row stays open too long rather than too short. */
 static inline int32_t row_seconds_up(uint64_t now_ms)
 {
@@ -105,6 +112,8 @@ int row_history_rekey(struct row_history *h, const uint16_t *row, uint32_t rows,
  * its time while its base drains, but for unmarked UDP, which has no end to wait for.
  */
 uint64_t row_history_settle(struct row_history *h, const struct row_inputs *in);
+/* To ret_slot[] of in->slots, all zero: what is open by base, the lens's rows too. A pass over all rows that may be. */
+void row_history_open(const struct row_history *h, const struct row_inputs *in, struct row_open *ret_slot);
 /*
  * A census: count[r] connections are remembered in row r, of a scan that began when everything decided up to
  * `decided_ms` was long (MODEL_APPLIED_MS) in force. Rows that closed before and have none lose LOOK.

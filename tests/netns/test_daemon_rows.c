@@ -49,8 +49,14 @@ static void a_restart_goes_on_with_open_rows(void **state)
 	struct fixture *f = *state;
 	const uint32_t open = start_with_open_rows(f);
 	const int32_t left_s = f->daemon->model->pools[0].rows.kind[SL_FLOW_TCP].left_s[0];
+	struct row_open *by_slot;
 
 	restart(f);
+	by_slot = model_open_rows(f->daemon->model, &f->daemon->model->pools[0]);
+	assert_non_null(by_slot);
+	assert_int_equal(by_slot[f->daemon->model->pools[0].backends[0].slot].rows[SL_FLOW_TCP], open);
+	assert_true(by_slot[f->daemon->model->pools[0].backends[0].slot].held); /* it drains */
+	free(by_slot);
 	assert_int_equal(open_rows(f), open);
 	assert_int_equal(f->daemon->model->pools[0].rows.kind[SL_FLOW_TCP].left_s[0], left_s);
 }

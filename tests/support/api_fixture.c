@@ -154,6 +154,7 @@ static void init_services(struct api_fixture *f)
 		f->service_conf[i].listener_count = 1;
 		f->services[i] = (struct api_service){.conf = &f->service_conf[i], .pool = pools[i],
 						      .backends = i == 0 ? 3 : 2, .serving = i == 0 ? 3 : 2,
+						      .open_rows = {i == 0 ? 13107 : 0, 0, 20 * (i == 0)},
 						      .announced = true, .counter = {.packets = 1000, .bytes = 64000}};
 		f->pools[i] = (struct api_pool){.name = pools[i], .table_rows = 65537, .backends = i == 0 ? 3 : 2,
 						.serving = i == 0 ? 3 : 2, .table_fingerprint = 0xfeed + (uint64_t)i};

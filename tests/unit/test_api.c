@@ -103,6 +103,28 @@ static void flows_say_null_for_what_is_not_known(void **state)
 	json_decref(response.body);
 }
 
+static void open_rows_are_told_by_kind_with_the_time_they_have_left(void **state)
+{
+	struct api_fixture *f = *state;
+	struct api_response response;
+	const json_t *backends, *open;
+
+	f->backends[0].open_rows[SL_FLOW_QUIC] = 9;
+	f->backends[0].open_s = 42;
+	f->backends[1].open_s = UINT64_MAX;
+	response = ask(f, "GET", "/v1/backends", NULL);
+	backends = json_object_get(response.body, "backends");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(json_array_get(backends, 0), "open_rows"), "quic")), 9);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(backends, 0), "open_s")), 42);
+	assert_true(json_is_null(json_object_get(json_array_get(backends, 1), "open_s")));
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(backends, 2), "open_s")), 0);
+	json_decref(response.body);
+	response = ask(f, "GET", "/v1/services", NULL);
+	open = json_object_get(json_array_get(json_object_get(response.body, "services"), 0), "open_rows");
+	assert_int_equal(json_integer_value(json_object_get(open, "tcp")), 13107);
+	json_decref(response.body);
+}
+
 static void workers_show_what_they_remember_and_guess(void **state)
 {
 	struct api_fixture *f = *state;
@@ -457,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		api_test(every_thing_that_can_be_shown_is_shown),
 		api_test(flows_say_null_for_what_is_not_known),
+		api_test(open_rows_are_told_by_kind_with_the_time_they_have_left),
 		api_test(workers_show_what_they_remember_and_guess),
 		api_test(the_verdict_follows_from_what_forwards),
 		api_test(the_verdict_knows_a_data_plane_that_does_not_follow),

@@ -431,6 +431,37 @@ static void nothing_changed_says_nothing(void **state)
 	assert_int_equal(t->h.changed, ROW_CHANGED_CURRENT);
 }
 
+static void what_is_open_is_told_by_base_with_the_time_it_has_left(void **state)
+{
+	struct timeline *t = *state;
+	struct row_open open[SLOTS] = { { .last_ms = 0 } };
+	uint16_t row[ROWS];
+
+	assert_int_equal(row_history_use(&t->h, 1 << SL_FLOW_TCP | 1 << SL_FLOW_UDP), 0);
+	moves(t, B);
+	after(t, 10);
+	fill(row, B);
+	assert_int_equal(row_history_change(&t->h, row, &t->in), 0);
+	row_history_open(&t->h, &t->in, open);
+	assert_int_equal(open[A].rows[SL_FLOW_TCP], ROWS);
+	assert_int_equal(open[A].rows[SL_FLOW_UDP], ROWS);
+	assert_int_equal(open[A].rows[SL_FLOW_QUIC], 0);
+	assert_int_equal(open[A].last_ms, 1010000 + W_S * 1000);
+	assert_false(open[A].held);
+	assert_int_equal(open[B].rows[SL_FLOW_TCP], 0);
+	t->state[A] = DRAINING;
+	memset(open, 0, sizeof(open));
+	row_history_open(&t->h, &t->in, open);
+	assert_true(open[A].held);
+	assert_int_equal(open[A].last_ms, 1010000 + 150 * 1000); /* unmarked UDP: nothing holds it */
+	t->state[A] = UP;
+	assert_int_equal(row_history_rekey(&t->h, row, ROWS, &other_key, &t->in), 0);
+	memset(open, 0, sizeof(open));
+	row_history_open(&t->h, &t->in, open);
+	assert_int_equal(open[A].rows[SL_FLOW_TCP], ROWS); /* by the lens */
+	assert_int_equal(open[A].last_ms, 1010000 + W_S * 1000);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -445,6 +476,7 @@ int main(void)
 		CASE(a_base_that_is_removed_hands_over_to_where_starts_went),
 		CASE(base_and_current_removed_at_once_make_the_new_one_home),
 		CASE(a_row_is_held_open_while_its_base_drains),
+		CASE(what_is_open_is_told_by_base_with_the_time_it_has_left),
 		CASE(a_dead_base_settles_after_its_window_like_any_other),
 		CASE(each_kind_has_its_own_window),
 		CASE(pressure_keeps_rows_open_and_restarts_their_window),

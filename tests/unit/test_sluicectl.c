@@ -1,144 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sluicectl: the real program against the real API of an invented balancer. */
-#include "controlplane/api.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <cmocka.h>
-#include <jansson.h>
-
-#include "tests/support/api_fixture.h"
-
-enum { ARGUMENTS_MAX = 12, OUTPUT_MAX = 65536 };
-
-struct live {
-	struct api_fixture fixture;
-	uv_loop_t loop;
-	uv_async_t stop;
-	struct api *api;
-	char dir[64];
-	char instance[96];
-	pthread_t thread;
-	char out[OUTPUT_MAX], err[OUTPUT_MAX];
-	unsigned int interrupt_ms; /* ctl() sends SIGINT after so long; 0: it does not */
-};
-
-static void on_stop(uv_async_t *async)
-{
-	struct live *live = async->data;
-
-	api_destroy(live->api);
-	uv_close((uv_handle_t *)async, NULL);
-}
-
-static void *run_loop(void *arg)
-{
-	uv_run(arg, UV_RUN_DEFAULT);
-	return NULL;
-}
-
-static int setup(void **state)
-{
-	struct live *live = calloc(1, sizeof(*live));
-	struct api_source source;
-	char path[128];
-
-	if (live == NULL)
-		return -1;
-	api_fixture_init(&live->fixture);
-	source = api_fixture_source(&live->fixture);
-	strcpy(live->dir, "/tmp/sluicectl-XXXXXX");
-	if (mkdtemp(live->dir) == NULL)
-		return -1;
-	snprintf(live->instance, sizeof(live->instance), "%s/test", live->dir);
-	snprintf(path, sizeof(path), "%s/api.sock", live->instance);
-	if (mkdir(live->instance, 0750) < 0 || uv_loop_init(&live->loop) != 0 ||
-	    uv_async_init(&live->loop, &live->stop, on_stop) != 0 ||
-	    api_create(&live->loop, path, &source, &live->api) != 0)
-		return -1;
-	live->stop.data = live;
-	*state = live;
-	return pthread_create(&live->thread, NULL, run_loop, &live->loop);
-}
-
-static int teardown(void **state)
-{
-	struct live *live = *state;
-	int err;
-
-	uv_async_send(&live->stop);
-	pthread_join(live->thread, NULL);
-	err = uv_loop_close(&live->loop);
-	rmdir(live->instance);
-	rmdir(live->dir);
-	free(live);
-	return err;
-}
-
-static void read_back(const char *path, char *text)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t len = fd >= 0 ? read(fd, text, OUTPUT_MAX - 1) : 0;
-
-	text[len > 0 ? len : 0] = 0;
-	if (fd >= 0)
-		close(fd);
-	unlink(path);
-}
-
-/* Runs sluicectl with what follows, up to NULL; its output is in live->out and live->err. */
-static int ctl(struct live *live, ...)
-{
-	const char *argv[ARGUMENTS_MAX + 6] = {getenv("SLUICECTL"), "--runtime-dir", live->dir, "--instance", "test"};
-	char out[96], err[96];
-	int argc = 5;
-	int status;
-	va_list args;
-	pid_t pid;
-
-	assert_non_null(argv[0]);
-	va_start(args, live);
-	while (argc < ARGUMENTS_MAX + 5 && (argv[argc] = va_arg(args, const char *)) != NULL)
-		argc++;
-	va_end(args);
-	snprintf(out, sizeof(out), "%s/out", live->dir);
-	snprintf(err, sizeof(err), "%s/err", live->dir);
-	pid = fork();
-	if (pid == 0) {
-		dup2(open(out, O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
-		dup2(open(err, O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
-		execv(argv[0], (char **)(uintptr_t)argv);
-		_exit(127);
-	}
-	if (live->interrupt_ms > 0) {
-		usleep(live->interrupt_ms * 1000);
-		kill(pid, SIGINT);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	read_back(out, live->out);
-	read_back(err, live->err);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static void expect_first_line(const char *text, const char *line)
-{
-	const size_t len = strcspn(text, "\n");
-
-	assert_int_equal(len, strlen(line));
-	assert_memory_equal(text, line, len);
-}
+#include "tests/support/ctl_fixture.h"
 
 static void the_first_line_of_status_is_the_verdict(void **state)
 {
@@ -156,9 +18,9 @@ static void tables_are_aligned_and_keep_their_columns(void **state)
 	static const struct {
 		const char *noun, *table;
 	} rows[] = {
-		{"services", "SERVICE  LISTEN             POOL  MODE  HASH    SERVING  ANNOUNCED  PACKETS  BYTES\n"
-			     "www      tcp/192.0.2.10:80  web   l2    5tuple      3/3  yes           1000  64000\n"
-			     "mail     tcp/192.0.2.11:80  smtp  ipip  5tuple      2/2  yes           1000  64000\n"},
+		{"services", "SERVICE  LISTEN             POOL  MODE  HASH    SERVING   OPEN  ANNOUNCED  PACKETS  BYTES\n"
+			     "www      tcp/192.0.2.10:80  web   l2    5tuple      3/3  13107  yes           1000  64000\n"
+			     "mail     tcp/192.0.2.11:80  smtp  ipip  5tuple      2/2      0  yes           1000  64000\n"},
 		{"workers", "WORKER  CPU  STATE    BUSY%  RECEIVED  SENT  MISSED  NO-MBUF  TX-FULL  GENERATION\n"
 			    "     0    1  polling   25.0      1007  1000       0        0        0           9\n"
 			    "     1    2  polling   25.0      1007  1000       0        0        0           9\n"},
@@ -172,8 +34,8 @@ static void tables_are_aligned_and_keep_their_columns(void **state)
 	for (int i = 0; i < FIXTURE_BACKENDS; i++)
 		live->fixture.backends[i].since_s = 0; /* else the column's width would depend on the clock */
 	assert_int_equal(ctl(live, "show", "backends", NULL), 0);
-	expect_first_line(live->out, "POOL  BACKEND  ADDRESS   WEIGHT  STATE  HEALTH  SINCE  CHECK-MS  SHARE%  PACKETS"
-				     "  BYTES  REASON");
+	expect_first_line(live->out, "POOL  BACKEND  ADDRESS   WEIGHT  STATE  HEALTH  SINCE  CHECK-MS  SHARE%  OPEN"
+				     "  PACKETS  BYTES  REASON");
 	assert_int_equal(ctl(live, "show", "stats", NULL), 0);
 	assert_non_null(strstr(live->out, "total    received        2014  128896\n"));
 	assert_non_null(strstr(live->out, "backend  smtp/shared      333   21312\n"));
@@ -276,6 +138,23 @@ static void a_ramp_is_shown_in_percent(void **state)
 	live->fixture.backends[0].ramp_percent = 35;
 	assert_int_equal(ctl(live, "show", "backends", NULL), 0);
 	assert_non_null(strstr(live->out, "  ramping 35%  "));
+}
+
+/* For how long rows still lead older connections to a backend that has no new ones. */
+static void open_rows_are_shown_with_the_time_they_have_left(void **state)
+{
+	struct live *live = *state;
+	struct api_backend *backends = live->fixture.backends;
+
+	backends[0].open_rows[SL_FLOW_TCP] = 13107;
+	backends[0].open_rows[SL_FLOW_UDP] = 40;
+	backends[0].open_s = 2520;
+	backends[1].open_rows[SL_FLOW_QUIC] = 9;
+	backends[1].open_s = UINT64_MAX; /* it drains */
+	assert_int_equal(ctl(live, "show", "backends", NULL), 0);
+	assert_non_null(strstr(live->out, "  13107 42m00s      333  "));
+	assert_non_null(strstr(live->out, "        9 held      333  "));
+	assert_non_null(strstr(live->out, "             -      333  "));
 }
 
 static void drain_wait_returns_when_it_was_quiet_for_long_enough(void **state)
@@ -491,6 +370,7 @@ int main(void)
 		ctl_test(drain_and_ready_act_on_one_backend),
 		ctl_test(retire_and_off_act_too),
 		ctl_test(a_ramp_is_shown_in_percent),
+		ctl_test(open_rows_are_shown_with_the_time_they_have_left),
 		ctl_test(drain_wait_returns_when_it_was_quiet_for_long_enough),
 		ctl_test(drain_wait_that_times_out_says_what_is_left),
 		ctl_test(drain_wait_ends_when_somebody_takes_the_backend_back),

@@ -54,11 +54,25 @@ static void format_listeners(const json_t *listeners, char *text, size_t size)
 	}
 }
 
+/* Rows that are open for some kind of traffic: those of the kind that has most. */
+static int64_t open_rows(const json_t *object)
+{
+	const json_t *kinds = json_object_get(object, "open_rows"), *rows;
+	const char *kind;
+	int64_t most = 0;
+
+	json_object_foreach((json_t *)kinds, kind, rows)
+		if (json_integer_value(rows) > most)
+			most = json_integer_value(rows);
+	return most;
+}
+
 enum ctl_exit ctl_show_services(const struct ctl_options *options, char **arguments)
 {
 	static const struct table_column columns[] = {
 		{"SERVICE", false}, {"LISTEN", false},    {"POOL", false},   {"MODE", false}, {"HASH", false},
-		{"SERVING", true},  {"ANNOUNCED", false}, {"PACKETS", true}, {"BYTES", true}, {NULL, false},
+		{"SERVING", true},  {"OPEN", true},       {"ANNOUNCED", false}, {"PACKETS", true}, {"BYTES", true},
+		{NULL, false},
 	};
 	json_t *answer = NULL;
 	enum ctl_exit result = client_show(options, "/v1/services", &answer);
@@ -80,6 +94,7 @@ enum ctl_exit ctl_show_services(const struct ctl_options *options, char **argume
 		table_text(table, answer_text(service, "hash"));
 		table_format(table, "%" PRId64 "/%" PRId64, answer_number(service, "serving"),
 			     answer_number(service, "backends"));
+		table_number(table, open_rows(service));
 		table_text(table, json_is_true(json_object_get(service, "announced")) ? "yes" : "no");
 		table_number(table, answer_number(service, "packets"));
 		table_number(table, answer_number(service, "bytes"));
@@ -111,12 +126,27 @@ static void add_state(struct table *table, const json_t *backend)
 		table_text(table, answer_text(backend, "state"));
 }
 
+/* "13107 42m": rows that still lead older connections there, and how long at most; "13107 held": no time ends it. */
+static void add_open(struct table *table, const json_t *backend)
+{
+	const json_t *left_s = json_object_get(backend, "open_s");
+	const int64_t rows = open_rows(backend);
+	char left[32] = "held";
+
+	if (json_is_integer(left_s))
+		duration_text(json_integer_value(left_s), left, sizeof(left));
+	if (rows > 0)
+		table_format(table, "%" PRId64 " %s", rows, left);
+	else
+		table_text(table, "-");
+}
+
 enum ctl_exit ctl_show_backends(const struct ctl_options *options, char **arguments)
 {
 	static const struct table_column columns[] = {
 		{"POOL", false},  {"BACKEND", false}, {"ADDRESS", false}, {"WEIGHT", true}, {"STATE", false},
-		{"HEALTH", false}, {"SINCE", true},   {"CHECK-MS", true}, {"SHARE%", true}, {"PACKETS", true},
-		{"BYTES", true},  {"REASON", false},  {NULL, false},
+		{"HEALTH", false}, {"SINCE", true},   {"CHECK-MS", true}, {"SHARE%", true}, {"OPEN", true},
+		{"PACKETS", true}, {"BYTES", true},  {"REASON", false}, {NULL, false},
 	};
 	json_t *answer = NULL;
 	enum ctl_exit result = client_show(options, "/v1/backends", &answer);
@@ -145,6 +175,7 @@ enum ctl_exit ctl_show_backends(const struct ctl_options *options, char **argume
 		else
 			table_text(table, "-");
 		table_format(table, "%.1f", answer_real(backend, "share_percent"));
+		add_open(table, backend);
 		table_number(table, answer_number(backend, "packets"));
 		table_number(table, answer_number(backend, "bytes"));
 		add_reason(table, backend);
