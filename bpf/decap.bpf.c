@@ -174,7 +174,7 @@ enum {
 
 /*
  * The kernel learnt the family of a packet before it came here: where that changes, the packet comes in
- * once more by the same interface.
+ * once more by the same interface. Other filters get to see what is left and what was unwrapped.
  */
 SEC("tc")
 int sluice_decap_tc(struct __sk_buff *skb)
@@ -187,13 +187,13 @@ int sluice_decap_tc(struct __sk_buff *skb)
 	__u32 cut;
 
 	if (skb->protocol != sl_bswap16(SL_ETH_IPV4) && skb->protocol != sl_bswap16(SL_ETH_IPV6))
-		return TC_ACT_OK; /* a VLAN tag is beside the frame here, its type behind it */
+		return TC_ACT_UNSPEC; /* a VLAN tag is beside the frame here, its type behind it */
 	if (skb->data_end - skb->data < want && bpf_skb_pull_data(skb, want))
-		return TC_ACT_OK;
+		return TC_ACT_UNSPEC;
 	begin(&pkt, skb->data, skb->data_end, skb->len);
 	action = decide(&pkt, &inner);
 	if (action != UNWRAP)
-		return action == LEAVE ? TC_ACT_OK : TC_ACT_SHOT;
+		return action == LEAVE ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 	cut = inner.at - pkt.l3;
 	type = sl_decap_ethertype(&pkt);
 	if ((skb->len - cut < AFTER_MIN && bpf_skb_change_tail(skb, AFTER_MIN + cut, 0)) ||
@@ -201,7 +201,7 @@ int sluice_decap_tc(struct __sk_buff *skb)
 		return counted(SL_DECAP_NO_ROOM, DROP), TC_ACT_SHOT;
 	counted(SL_DECAP_UNWRAPPED, UNWRAP);
 	if (type == skb->protocol)
-		return TC_ACT_OK;
+		return TC_ACT_UNSPEC;
 	if (bpf_skb_store_bytes(skb, SL_ETH_LEN - 2, &type, sizeof(type), 0))
 		return TC_ACT_SHOT;
 	return (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);

@@ -17,7 +17,7 @@ import tree
 # Instructions of the loaded program, and instructions that the verifier walked: a change that needs more says so here.
 LIMITS = {"sluice_decap": (900, 16000), "sluice_decap_tc": (1500, 12000)}
 XDP = {"program": "sluice_decap", "leave": 2, "drop": 1}
-TC = {"program": "sluice_decap_tc", "leave": 0, "drop": 2, "again": 7}
+TC = {"program": "sluice_decap_tc", "leave": 0xffffffff, "drop": 2, "again": 7}
 COUNTERS = ["unwrapped", "other_source", "other_vip", "fragment", "malformed", "congested", "no_room"]
 BALANCER = {4: "198.51.100.1", 6: "2001:db8:1::1"}
 OWN = {4: "198.51.100.21", 6: "2001:db8:1::21"}

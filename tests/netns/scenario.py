@@ -81,7 +81,7 @@ class Test:
         lab.__enter__()
         if self.mode == "ipip":
             for host in lab.hosts:
-                lab.backends.start_tunnel_end(host)
+                lab.backends.set_up(host, lab.vips(), "ipip")
         return lab
 
     @staticmethod

@@ -39,7 +39,7 @@ def shares_equal_and_weighted(test):
 
 @scenario(timeout=180)
 def ipip_reaches_a_real_tunl0(test):
-    """Four-in-four to a guest kernel's own tunl0, together with three backends that unwrap in user space."""
+    """Four-in-four to a guest kernel's own tunnel device, together with three backends that unwrap in XDP."""
     test.mode = "ipip"
     lab = test.lab(backends=3)
     guest = lab.backends.start_uml([lab.vip(4)])

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-The lab's backends: nginx answering its name, a tunnel's end in user space, a UDP echo, and one
-backend with a kernel of its own (user-mode-linux) that has the real tunl0.
+The lab's backends: nginx answering its name, a UDP echo, and one backend with a kernel of its own
+(user-mode-linux) that has real tunnel devices. What a backend needs is what `sluicectl backend-setup` says.
 """
 
 import os
 import signal
 
-from network import HOSTS, PORT, address
-from processes import LabError, wait_for
+from network import HOSTS, PORT, PREFIX4, PREFIX6, address
+from processes import LabError, run, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NGINX = """daemon off;
@@ -69,10 +69,17 @@ class Backends:
         with open(os.path.join(self.folder, host, "access.log"), encoding="ascii", errors="replace") as log:
             return sum(1 for _ in log)
 
-    def start_tunnel_end(self, host):
-        """Takes ipip in all four combinations apart in user space (the host kernel need not know ipip)."""
-        self.network.ip(host, "tuntap add decap0 mode tun", "link set decap0 up")
-        self.recorder.start([self.program("lab-decap"), "decap0"], f"decap-{host}", self.network.namespace(host))
+    def setup_command(self, vips, mode, *more):
+        """sluicectl as a person calls it."""
+        return [self.program("sluicectl"), "backend-setup", "--vip", ",".join(vips), "--mode", mode, *more]
+
+    def set_up(self, host, vips, mode="l2", *more):
+        """What a backend needs in order to receive the packets of a mode; for ipip the host kernel need not know it."""
+        if mode == "ipip":
+            more = ("--address", f"{address(host, 4)},{address(host, 6)}", "--from", f"{PREFIX4}0/24,{PREFIX6}/64",
+                    "--object", self.program("decap.bpf.o"), "--tunnel", "xdp", *more)
+        self.network.inside(host, self.setup_command(vips, mode, "--device", PORT, "--state",
+                                                     os.path.join(self.folder, f"setup-{host}"), "--apply", *more))
 
     def start_udp(self, host, vip, port):
         """A UDP service on the VIP that answers every datagram with the backend's name."""
@@ -85,7 +92,7 @@ class Backends:
 
     def start_uml(self, vips, memory="96M"):
         """
-        A guest kernel as backend `uml`: real tunl0, nginx from the host's files through hostfs. Its TAP
+        A guest kernel as backend `uml`: real tunnel devices, nginx from the host's files through hostfs. Its TAP
         is on the lab's switch; it boots in a few seconds as an ordinary process.
         """
         tap, host = "tap-uml", "uml"
@@ -95,11 +102,16 @@ class Backends:
         config = os.path.join(folder, "nginx.conf")
         with open(config, "w", encoding="utf-8") as out:
             out.write(NGINX.format(folder="/run/nginx", name=host))
+        setup = os.path.join(folder, "setup.sh")
+        senders = [address(sender, family) for sender in ("lb", "lb2", "client1") for family in (4, 6)]
+        with open(setup, "w", encoding="utf-8") as out:
+            out.write(run(self.setup_command(vips, "ipip", "--address", f"{address(host, 4)},{address(host, 6)}",
+                                             "--from", ",".join(senders))).stdout)
         process = self.recorder.start(
             ["linux.uml", f"mem={memory}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
              f"init={os.path.join(HERE, 'inside', 'uml_init')}",
              f"vec0:transport=tap,ifname={tap},depth=128,gro=0", "con=null", "con0=null,fd:1", "con1=null",
-             f"lab_addresses={address(host, 4)}/24,{address(host, 6)}/64", f"lab_vips={','.join(vips)}",
+             f"lab_addresses={address(host, 4)}/24,{address(host, 6)}/64", f"lab_setup={setup}",
              f"lab_nginx={config}", f"lab_mac=02:00:00:00:00:{HOSTS[host]:02x}"],
             "uml", self.network.namespace("switch"),
             env={"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": "/dev/shm",

@@ -94,8 +94,7 @@ class Lab:
                 self.far.add_host(host)
             else:
                 self.network.add_leg(host, checksum_offload=offload)
-            self.network.hold_vip(host, *(self.vip(family, number) for family in (4, 6)
-                                          for number in (VIP, VIP_SECOND)))
+            self.backends.set_up(host, self.vips())
             if self.nginx:
                 self.backends.start_nginx(host)
         self.network.wait_wired()
@@ -111,10 +110,14 @@ class Lab:
     def vip(family=4, number=VIP):
         return address(number, family)
 
+    def vips(self):
+        """All of them, as every backend holds them."""
+        return [self.vip(family, number) for family in (4, 6) for number in (VIP, VIP_SECOND)]
+
     def program(self, name):
-        """Path of a program of this build."""
+        """Path of a program of this build, or of an object that is loaded into the kernel."""
         found = glob.glob(os.path.join(self.build, "**", name), recursive=True)
-        found = [path for path in found if os.access(path, os.X_OK) and os.path.isfile(path)]
+        found = [path for path in found if os.path.isfile(path) and (os.access(path, os.X_OK) or name.endswith(".bpf.o"))]
         if not found:
             raise LabError(f"{name} is not in {self.build}: ninja -C {self.build}")
         return found[0]

@@ -114,12 +114,6 @@ class Network:
         self.ip("switch", f"tuntap add {name} mode tap", f"link set {name} master br0 up")
         self.finish_checksums("switch", name)
 
-    def hold_vip(self, host, *addresses):
-        """Puts VIPs on a backend's lo so that it accepts them and never answers ARP or ND for them."""
-        self.sysctl(host, ipv4__conf__all__arp_ignore=1, ipv4__conf__all__arp_announce=2)
-        self.ip(host, *(f"addr add {vip}/128 dev lo nodad" if ":" in vip else f"addr add {vip}/32 dev lo"
-                        for vip in addresses))
-
     def send_vip(self, vip, host):
         """Both clients send the VIP's packets to this host from now on, whoever answers ARP and ND for it."""
         for client in ("client1", "client2"):

@@ -32,9 +32,13 @@ static const struct ctl_command commands[] = {
 	{{"reload", NULL}, "", "read the configuration again; an error changes nothing", 0, 0, 0, ctl_reload},
 	{{"key", "new"}, "[FILE]", "a new fleet key, to FILE (which must not exist) or standard output", 0, 0, 1,
 	 ctl_key_new},
+	{{"backend-setup", NULL},
+	 "[BACKEND | --vip LIST --mode MODE] [--as FORM | --apply] [--undo] [OPTION]...",
+	 "what a backend needs in order to receive packets: printed, or done here; the manual has all options",
+	 CTL_OPTION_POOL | CTL_OPTION_BACKEND_ALL, 0, 1, ctl_backend_setup},
 };
 
-enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]), LINE_SIZE = 160 };
 
 const struct ctl_command *ctl_command_find(int argc, char **argv, int *ret_words)
 {
@@ -71,7 +75,7 @@ static int command_line(const struct ctl_command *command, char *text, size_t si
 
 void ctl_usage(FILE *out)
 {
-	char line[128];
+	char line[LINE_SIZE];
 
 	fputs("usage: sluicectl [OPTION]... COMMAND [ARGUMENT]...\n\ncommands:\n", out);
 	for (int i = 0; i < COMMAND_COUNT; i++) {
@@ -94,7 +98,7 @@ void ctl_usage(FILE *out)
 
 void ctl_command_usage(const struct ctl_command *command, FILE *out)
 {
-	char line[128];
+	char line[LINE_SIZE];
 
 	command_line(command, line, sizeof(line));
 	fprintf(out, "usage: sluicectl [OPTION]... %s\n%s\n", line, command->text);

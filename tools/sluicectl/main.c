@@ -11,7 +11,8 @@
 #include "sluice/host/instance_name.h"
 
 enum option_code { OPTION_INSTANCE = 1, OPTION_RUNTIME_DIR, OPTION_JSON, OPTION_POOL, OPTION_WHY, OPTION_MOVING,
-		   OPTION_WAIT, OPTION_TIMEOUT, OPTION_QUIET, OPTION_HELP, OPTION_VERSION };
+		   OPTION_WAIT, OPTION_TIMEOUT, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
+		   OPTION_BACKEND = 64 /* and the others of enum ctl_backend_option behind it */ };
 
 static const struct option long_options[] = {
 	{"instance", required_argument, NULL, OPTION_INSTANCE},
@@ -23,6 +24,21 @@ static const struct option long_options[] = {
 	{"wait", no_argument, NULL, OPTION_WAIT},
 	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
 	{"quiet", required_argument, NULL, OPTION_QUIET},
+	{"config", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_CONFIG},
+	{"vip", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_VIP},
+	{"listen", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_LISTEN},
+	{"mode", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_MODE},
+	{"address", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_ADDRESS},
+	{"from", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_FROM},
+	{"device", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_DEVICE},
+	{"tunnel", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_TUNNEL},
+	{"object", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_OBJECT},
+	{"mtu", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_MTU},
+	{"mss", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_MSS},
+	{"as", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_AS},
+	{"apply", no_argument, NULL, OPTION_BACKEND + CTL_BACKEND_APPLY},
+	{"undo", no_argument, NULL, OPTION_BACKEND + CTL_BACKEND_UNDO},
+	{"state", required_argument, NULL, OPTION_BACKEND + CTL_BACKEND_STATE},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
@@ -78,10 +94,26 @@ static int options_parse(int argc, char **argv, struct ctl_options *options)
 		case OPTION_HELP: options->help = true; break;
 		case OPTION_VERSION: options->version = true; break;
 		case ':': wrong_use("a value is missing after", argv[optind - 1]); return -1;
-		default: wrong_use("no such option", argv[optind - 1]); return -1;
+		default:
+			if (code < OPTION_BACKEND || code >= OPTION_BACKEND + CTL_BACKEND_COUNT) {
+				wrong_use("no such option", argv[optind - 1]);
+				return -1;
+			}
+			options->backend[code - OPTION_BACKEND] = optarg != NULL ? optarg : "yes";
 		}
 	}
 	return 0;
+}
+
+/* "--vip" for CTL_BACKEND_VIP. */
+static const char *backend_option_name(int which)
+{
+	static char name[24];
+
+	for (const struct option *option = long_options; option->name != NULL; option++)
+		if (option->val == OPTION_BACKEND + which)
+			snprintf(name, sizeof(name), "--%s", option->name);
+	return name;
 }
 
 /* The name of an option that was given and that the command does not take; NULL: none. */
@@ -99,6 +131,9 @@ static const char *option_too_many(const struct ctl_options *options, unsigned i
 		return "--timeout";
 	if (options->quiet_ms > 0 && (taken & CTL_OPTION_WAIT) == 0)
 		return "--quiet";
+	for (int i = 0; i < CTL_BACKEND_COUNT; i++)
+		if (options->backend[i] != NULL && (taken & CTL_OPTION_BACKEND(i)) == 0)
+			return backend_option_name(i);
 	return NULL;
 }
 
