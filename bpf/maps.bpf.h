@@ -11,8 +11,27 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "sluice/limits.h"
+#include "sluice/core/packet.h"
 #include "sluice/xdp.h"
+
+/* What one stage of a packet leaves for the next, and what is too large for the stack. Its CPU's alone. */
+struct scratch {
+	struct sl_plan plan;
+	__u64 packet[SL_PACKET_WORDS]; /* sl_packet_keep() */
+	__u64 tag;
+	__u32 service;                 /* ids; NONE: there is none */
+	__u32 pool;
+	__u32 backend;                 /* sl_backend.stats */
+	__u32 row;
+	__u16 slot, base, out_port, port;
+	__u8 done;                     /* sl_plan_is_done() */
+	__u8 leaves;                   /* sl_forward_leaves() */
+	__u8 zero[6];
+	__u64 reply_due_ns;            /* core/reply_rate.h */
+	struct sl_xdp_flow flow;       /* to be put in a map */
+	struct sl_xdp_datagram datagram;
+};
+#define NONE 0xffffffffu
 
 /* An array that sluiced maps into its memory. */
 #define MAP_ARRAY(name, entries, value_type)                 \
@@ -59,6 +78,9 @@ MAP_PER_CPU(counters, SL_STEERING_COUNTER_COUNT, __u64);
 MAP_MEMORY(mac, BPF_MAP_TYPE_ARRAY, 1, __u32, struct sl_steering_mac);
 /* First fragments of services at VIPs whose other traffic is the kernel's, when packets are redirected. */
 MAP_MEMORY(fragments, BPF_MAP_TYPE_LRU_HASH, SL_STEERING_FRAGMENTS_MAX, struct sl_steering_fragment, __u8);
+
+MAP_PER_CPU(scratch, 1, struct scratch);
+MAP_ARRAY(trace, 1, struct sl_xdp_trace); /* of tests, which run one packet at a time */
 
 /* ---- one for all: what is forwarded by ---------------------------------------------------------------- */
 

@@ -1,170 +1,215 @@
 // SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only
 /*
- * Steering: packets to a VIP go to the AF_XDP socket of the queue they came in by, all others to the
- * kernel. A VIP packet on a queue without a socket is dropped and counted, never passed: the kernel
- * would reset its connection. A frame to another machine's MAC address is passed, whatever is in it: the
- * kernel drops what a switch flooded here, and the machine that it is for gets it too. What becomes of a packet is the worker's business, not this file's.
+ * The XDP program of a balancer's interfaces. root.action says what becomes of packets to a VIP: a worker gets them
+ * (steer.bpf.h), or the forwarding core of include/sluice/core decides here. Its stages are functions of their own,
+ * as core/forward.h lists them, for the verifier walks each of these once; between them the packet is in the scratch.
  */
-#include "maps.bpf.h"
+#include "env.bpf.h"
+#include "steer.bpf.h"
 
-#include "sluice/core/quote.h"
+#include "sluice/core/forward.h"
 
-enum {
-	ND_FIRST = 133, /* router solicitation, RFC 4861 */
-	ND_LAST = 137,  /* redirect */
-};
+/* A stage: a global function, of which the verifier assumes nothing but its types. */
+#define STAGE __attribute__((noinline))
 
-/* True for a neighbour discovery message: the kernel answers for the address. */
-SL_INLINE int is_neighbor_discovery(const struct sl_packet *pkt, const struct sl_ipv6 *ip)
+/* What sl_parse begins with. */
+SL_INLINE void packet_begin(struct sl_env *env, struct sl_packet *pkt)
 {
-	const struct sl_icmp *icmp =
-		(const struct sl_icmp *)sl_cursor(pkt, pkt->l3 + SL_IPV6_LEN, SL_ICMP_LEN);
-
-	return ip->next == SL_PROTO_ICMPV6 && icmp && icmp->type >= ND_FIRST && icmp->type <= ND_LAST;
-}
-
-/*
- * Reads the destination and nothing else: what is wrong with a packet to a VIP, the worker names and
- * counts. Returns 0 when the packet is the kernel's whatever its destination.
- */
-SL_INLINE int read_destination(struct sl_packet *pkt, struct sl_addr *dst)
-{
-	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
-	__be16 type;
-
-	if (!eth)
-		return 0;
-	type = eth->type;
-	pkt->l3 = SL_ETH_LEN;
-	if (type == sl_bswap16(SL_ETH_VLAN) || type == sl_bswap16(SL_ETH_QINQ)) {
-		const __u8 *tag = sl_cursor(pkt, SL_ETH_LEN, SL_VLAN_LEN);
-
-		if (!tag)
-			return 0;
-		__builtin_memcpy(&type, tag + 2, sizeof(type));
-		pkt->l3 = SL_ETH_LEN + SL_VLAN_LEN;
-	}
-	if (type == sl_bswap16(SL_ETH_IPV4)) {
-		const struct sl_ipv4 *ip = (const struct sl_ipv4 *)sl_cursor(pkt, pkt->l3, SL_IPV4_LEN);
-
-		if (!ip)
-			return 0;
-		*dst = sl_addr_from_v4(ip->dst);
-		return 1;
-	}
-	if (type == sl_bswap16(SL_ETH_IPV6)) {
-		const struct sl_ipv6 *ip = (const struct sl_ipv6 *)sl_cursor(pkt, pkt->l3, SL_IPV6_LEN);
-
-		if (!ip || is_neighbor_discovery(pkt, ip))
-			return 0;
-		__builtin_memcpy(dst, ip->dst, sizeof(*dst));
-		return 1;
-	}
-	return 0;
-}
-
-SL_INLINE int is_listened_to(const struct sl_packet *pkt)
-{
-	struct sl_steering_listener key = {};
-
-	key.addr = pkt->key.dst;
-	key.port = pkt->key.dport;
-	key.proto = pkt->proto;
-	if (bpf_map_lookup_elem(&listeners, &key))
-		return 1;
-	key.port = 0;
-	return bpf_map_lookup_elem(&listeners, &key) != SL_NULL;
-}
-
-/* A later fragment has no ports and goes where its first one went. One that comes before it is the kernel's. */
-SL_INLINE int is_fragment_of_listener(const struct sl_packet *pkt)
-{
-	struct sl_steering_fragment key = {};
-	const __u8 seen = 1;
-
-	key.src = pkt->key.src;
-	key.dst = pkt->key.dst;
-	key.id = pkt->frag_id;
-	key.proto = pkt->flags & SL_PKT_V6 ? 0 : pkt->proto;
-	if (pkt->flags & SL_PKT_FRAGMENT_LATER)
-		return bpf_map_lookup_elem(&fragments, &key) != SL_NULL;
-	if (!is_listened_to(pkt))
-		return 0;
-	bpf_map_update_elem(&fragments, &key, &seen, BPF_ANY);
-	return 1;
-}
-
-/* At a VIP whose other traffic is the kernel's: true for what a service listens to, and ICMP. */
-SL_INLINE int is_listener(struct sl_packet *pkt)
-{
-	if (sl_parse(pkt) != SL_VERDICT_FORWARD)
-		return 0;
-	if (pkt->flags & SL_PKT_ICMP)
-		return 1;
-	return pkt->flags & SL_PKT_FRAGMENT ? is_fragment_of_listener(pkt) : is_listened_to(pkt);
-}
-
-/* True for a frame to one MAC address that is not the port's. Frames to a group are everybody's. */
-SL_INLINE int is_of_another(const struct sl_packet *pkt)
-{
-	const struct sl_eth *eth = (const struct sl_eth *)sl_cursor(pkt, 0, SL_ETH_LEN);
-	static const __u8 unknown[6];
 	const __u32 only = 0;
-	const struct sl_steering_mac *port = bpf_map_lookup_elem(&mac, &only);
+	const struct sl_steering_mac *own = bpf_map_lookup_elem(&mac, &only);
 
-	if (!eth || !port || (eth->dst[0] & 1) || sl_mac_equal(port->mac, unknown))
-		return 0;
-	return !sl_mac_equal(eth->dst, port->mac);
+	env_frame(env, pkt);
+	pkt->plan = &env->scratch->plan;
+	pkt->frame_len = sl_multi_buffer ? (__u32)bpf_xdp_get_buff_len(env->ctx) : sl_readable(pkt);
+	pkt->port = own ? own->port : 0;
+	pkt->flags = 0;
 }
 
-/* To an address of the balancer: true for an ICMP error about a packet that a worker sent through a tunnel. */
-SL_INLINE int is_tunnel_error(struct sl_packet *pkt, const struct sl_addr *dst)
+/* The packet as the stage before left it. */
+SL_INLINE void packet_resume(struct sl_env *env, struct sl_packet *pkt)
 {
-	return bpf_map_lookup_elem(&sources, dst) && sl_parse(pkt) == SL_VERDICT_FORWARD && sl_quote_is_tunnel(pkt);
+	sl_packet_resume(pkt, env->scratch->packet);
+	env_frame(env, pkt);
+	pkt->plan = &env->scratch->plan;
 }
 
-SL_INLINE int is_ours(struct xdp_md *ctx)
+STAGE int stage_parse(struct xdp_md *ctx, __u32 bank);
+STAGE int stage_parse(struct xdp_md *ctx, __u32 bank)
 {
-	struct sl_plan plan; /* parse resets it; nothing here reads it */
 	struct sl_packet pkt;
-	struct sl_addr dst = {};
-	const struct sl_vip *vip;
+	struct sl_env env;
+	enum sl_verdict verdict;
 
-	pkt.data = (__u8 *)(long)ctx->data;
-	pkt.end = (__u8 *)(long)ctx->data_end;
-	pkt.frame_len = (__u32)(pkt.end - pkt.data);
-	pkt.port = 0;
-	pkt.flags = 0;
-	pkt.plan = &plan;
-	if (!read_destination(&pkt, &dst))
-		return 0;
-	vip = bpf_map_lookup_elem(&vips, &dst);
-	if (!vip)
-		return is_tunnel_error(&pkt, &dst) && !is_of_another(&pkt);
-	if (is_of_another(&pkt))
-		return 0;
-	return vip->otherwise == SL_OTHERWISE_KERNEL ? is_listener(&pkt) : 1;
+	if (env_begin(&env, ctx, bank))
+		return SL_VERDICT_DROP_NO_ROOM;
+	packet_begin(&env, &pkt);
+	verdict = sl_parse(&pkt);
+	if (is_of_another(&pkt)) /* the kernel drops what a switch flooded here */
+		verdict = SL_VERDICT_TO_KERNEL;
+	sl_packet_keep(&pkt, env.scratch->packet);
+	return verdict;
 }
 
-SL_INLINE int counted(__u32 counter, int action)
+/* Keeps what lookup and select found, by id. */
+SL_INLINE void way_keep(struct sl_env *env, const struct sl_packet *pkt)
 {
-	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+	struct scratch *to = env->scratch;
 
-	if (value)
-		*value += 1;
-	return action;
+	sl_packet_keep(pkt, to->packet);
+	to->service = pkt->service ? pkt->service->id : NONE;
+	to->pool = pkt->pool ? pkt->pool->id : NONE;
+	to->backend = pkt->backend ? pkt->backend->stats : NONE;
+	to->row = pkt->row;
+	to->slot = pkt->slot;
+	to->out_port = pkt->out_port;
+	if (sl_traced) {
+		to->tag = pkt->flags & SL_PKT_OPEN ? pkt->tag : 0;
+		to->base = pkt->flags & SL_PKT_OPEN ? pkt->base : SL_SLOT_NONE;
+	}
+}
+
+/* What is still to be done for it. */
+SL_INLINE void decided(struct sl_env *env, const struct sl_packet *pkt, __u32 verdict)
+{
+	env->scratch->done = (__u8)sl_plan_is_done(pkt, (enum sl_verdict)verdict);
+	env->scratch->leaves = (__u8)sl_forward_leaves(pkt, (enum sl_verdict)verdict);
+	env->scratch->port = pkt->port;
+}
+
+STAGE int stage_way(struct xdp_md *ctx, __u32 bank, __u32 verdict);
+STAGE int stage_way(struct xdp_md *ctx, __u32 bank, __u32 verdict)
+{
+	struct sl_packet pkt;
+	struct sl_env env;
+
+	if (env_begin(&env, ctx, bank))
+		return SL_VERDICT_DROP_NO_ROOM;
+	packet_resume(&env, &pkt);
+	pkt.tag = 0;
+	pkt.base = SL_SLOT_NONE;
+	verdict = sl_decide_way(&env, &pkt, (enum sl_verdict)verdict);
+	way_keep(&env, &pkt);
+	decided(&env, &pkt, verdict);
+	return (int)verdict;
+}
+
+STAGE int stage_rest(struct xdp_md *ctx, __u32 bank, __u32 verdict);
+STAGE int stage_rest(struct xdp_md *ctx, __u32 bank, __u32 verdict)
+{
+	struct sl_packet pkt;
+	struct sl_env env;
+
+	if (env_begin(&env, ctx, bank))
+		return SL_VERDICT_DROP_NO_ROOM;
+	packet_resume(&env, &pkt);
+	pkt.pool = sl_env_pool(&env, env.scratch->pool);
+	pkt.slot = env.scratch->slot;
+	pkt.out_port = env.scratch->out_port;
+	verdict = sl_plan_rest(&env, &pkt, (enum sl_verdict)verdict);
+	sl_packet_keep(&pkt, env.scratch->packet);
+	env.scratch->out_port = pkt.out_port;
+	decided(&env, &pkt, verdict);
+	return (int)verdict;
+}
+
+/* The bytes. Returns the verdict that holds, for the packet may find no room. */
+STAGE int stage_write(struct xdp_md *ctx, __u32 bank, __u32 verdict);
+STAGE int stage_write(struct xdp_md *ctx, __u32 bank, __u32 verdict)
+{
+	struct sl_packet pkt;
+	struct sl_env env;
+
+	if (env_begin(&env, ctx, bank))
+		return SL_VERDICT_DROP_NO_ROOM;
+	packet_resume(&env, &pkt);
+	if (sl_room(&env, &pkt) || sl_write(&pkt))
+		return SL_VERDICT_DROP_NO_ROOM;
+	return (int)verdict;
+}
+
+SL_INLINE void write_trace(const struct sl_env *env, const struct sl_packet *pkt, __u32 verdict)
+{
+	const struct scratch *from = env->scratch;
+	const __u32 only = 0;
+	struct sl_xdp_trace *to = bpf_map_lookup_elem(&trace, &only);
+
+	if (!to)
+		return;
+	to->tag = from->tag;
+	to->verdict = verdict;
+	to->row = from->row;
+	to->slot = from->slot;
+	to->base = from->base;
+	to->out_port = from->out_port;
+	to->flags = pkt->flags;
+	to->service = from->service;
+	to->backend = from->backend;
+}
+
+STAGE int stage_steer(struct xdp_md *ctx);
+STAGE int stage_steer(struct xdp_md *ctx)
+{
+	return ctx ? steer(ctx) : XDP_DROP;
+}
+
+/* What the packet came to: counts it, and in tests tells it. The driver's action is the return value. */
+STAGE int stage_end(struct xdp_md *ctx, __u32 bank, __u32 verdict, __u32 action);
+STAGE int stage_end(struct xdp_md *ctx, __u32 bank, __u32 verdict, __u32 action)
+{
+	struct sl_packet pkt;
+	struct sl_env env;
+
+	if (env_begin(&env, ctx, bank))
+		return XDP_DROP;
+	packet_resume(&env, &pkt);
+	sl_env_count(&env, &pkt, (enum sl_verdict)verdict);
+	if (sl_traced)
+		write_trace(&env, &pkt, verdict);
+	if (action == XDP_PASS)
+		return counted(SL_STEERING_PASSED, (int)action);
+	return counted(action == XDP_DROP ? SL_STEERING_DROPPED : SL_STEERING_FORWARDED, (int)action);
+}
+
+/* The frame leaves by `port`: back where it came in, or by another interface. XDP_DROP: that one is not there. */
+SL_INLINE __u32 leave(__u32 came_by, __u32 port)
+{
+	if (port == came_by)
+		return XDP_TX;
+	return bpf_redirect_map(&tx_ports, port, XDP_DROP) == XDP_REDIRECT ? XDP_REDIRECT : XDP_DROP;
+}
+
+SL_INLINE int forward(struct xdp_md *ctx, __u32 bank)
+{
+	const __u32 only = 0;
+	struct scratch *left = bpf_map_lookup_elem(&scratch, &only);
+	__u32 verdict = (__u32)stage_parse(ctx, bank), action = XDP_DROP;
+
+	if (!left)
+		return XDP_DROP;
+	verdict = (__u32)stage_way(ctx, bank, verdict);
+	if (!left->done)
+		verdict = (__u32)stage_rest(ctx, bank, verdict);
+	if (left->leaves) {
+		verdict = (__u32)stage_write(ctx, bank, verdict);
+		if (verdict != SL_VERDICT_DROP_NO_ROOM) {
+			action = leave(left->port, left->out_port);
+			verdict = action == XDP_DROP ? SL_VERDICT_DROP_TX_FULL : verdict;
+		}
+	} else if (verdict == SL_VERDICT_TO_KERNEL) {
+		action = XDP_PASS;
+	}
+	return stage_end(ctx, bank, verdict, action);
 }
 
 SEC("xdp")
 int xsk_def_prog(struct xdp_md *ctx)
 {
-	long action;
+	const __u32 only = 0;
+	const struct sl_xdp_root *now = bpf_map_lookup_elem(&root, &only);
 
-	if (!is_ours(ctx))
-		return counted(SL_STEERING_PASSED, XDP_PASS);
-	action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
-	return counted(action == XDP_REDIRECT ? SL_STEERING_REDIRECTED : SL_STEERING_DROPPED_NO_SOCKET,
-		       (int)action);
+	if (!now || now->version != SL_XDP_VERSION || now->action != SL_XDP_FORWARD)
+		return stage_steer(ctx);
+	return forward(ctx, now->bank & (SL_XDP_BANKS - 1));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dataplane/apply_stage.h"
+#include "sluice/core/reply_rate.h"
 
 static bool pool_exists(const struct apply *apply, uint32_t id)
 {
@@ -213,9 +214,7 @@ static struct snapshot *build_root(struct apply *apply)
 		return NULL;
 	snapshot->allocator = apply->allocator;
 	snapshot->settings = apply->settings;
-	snapshot->reply_cost_ns = apply->settings.reply_rate ? 1000000000u / apply->settings.reply_rate : 0;
-	if (apply->settings.reply_rate > 0 && snapshot->reply_cost_ns == 0)
-		snapshot->reply_cost_ns = 1;
+	snapshot->reply_cost_ns = sl_reply_cost_ns(apply->settings.reply_rate);
 	snapshot->services = apply->services;
 	snapshot->vips = apply->vip_index;
 	snapshot->neighbors = apply->neighbors;

@@ -13,6 +13,7 @@
 #include "dataplane/fragment_table.h"
 #include "dataplane/snapshot_layout.h"
 #include "sluice/core/env.h"
+#include "sluice/core/reply_rate.h"
 
 struct sl_env {
 	const struct snapshot *snapshot; /* never NULL: &snapshot_empty at first; loaded once a burst */
@@ -21,7 +22,7 @@ struct sl_env {
 	uint32_t service_count;          /* entries of `services` */
 	uint32_t backend_count;          /* entries of `backends` */
 	uint64_t now_ns;                 /* set once a burst */
-	uint64_t reply_due_ns;           /* when the answers given so far are paid for */
+	__u64 reply_due_ns;              /* when the answers given so far are paid for */
 	struct flow_table *flows;        /* NULL: no connection is remembered */
 	struct flow_view shared;         /* what other workers and an earlier sluice-dp remember; may be none */
 	struct flow_export_ring *exports; /* NULL: nobody is told */
@@ -35,8 +36,6 @@ struct sl_env {
 	struct sl_counter *services;     /* by sl_service.id */
 	struct sl_counter *backends;     /* by sl_backend.stats */
 };
-
-enum { ENV_REPLY_BURST_NS = 125000000 }; /* answers of an eighth of a second may come at once */
 
 SL_INLINE const struct sl_service *env_listener(const struct snapshot_services *services,
 						const struct sl_addr *dst, __be16 port, __u8 proto)
@@ -202,19 +201,9 @@ SL_INLINE __u64 sl_env_now(struct sl_env *env)
 	return env->now_ns;
 }
 
-/* Virtual scheduling (GCRA): one clock instead of a bucket to refill, no division. */
 SL_INLINE int sl_env_reply_allowed(struct sl_env *env)
 {
-	const uint64_t cost_ns = env->snapshot->reply_cost_ns;
-
-	if (cost_ns == 0)
-		return 0;
-	if (env->reply_due_ns < env->now_ns)
-		env->reply_due_ns = env->now_ns;
-	if (env->reply_due_ns - env->now_ns > ENV_REPLY_BURST_NS)
-		return 0;
-	env->reply_due_ns += cost_ns;
-	return 1;
+	return sl_reply_rate_take(&env->reply_due_ns, env->now_ns, env->snapshot->reply_cost_ns);
 }
 
 SL_INLINE void env_add(struct sl_counter *counters, uint32_t count, uint32_t at, uint32_t bytes)

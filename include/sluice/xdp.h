@@ -144,7 +144,7 @@ struct sl_xdp_live {
 	__u64 zero;
 };
 
-/* What the last packet on a CPU came to; only an object that was loaded with sl_traced writes it (map `trace`). */
+/* What the last packet came to; only an object that was loaded with sl_traced writes it (map `trace`). */
 struct sl_xdp_trace {
 	__u64 tag;
 	__u32 verdict;   /* enum sl_verdict; SL_VERDICT_COUNT: the core was not asked */

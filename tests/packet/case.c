@@ -246,6 +246,12 @@ static void set_memory(const struct packet_case *c, struct sl_env *env)
 	memset(env->flow_counted, 0, sizeof(env->flow_counted));
 }
 
+void packet_case_configure(const struct packet_case *c, struct sl_env *env)
+{
+	world_init(env);
+	set_memory(c, env);
+}
+
 static void see_memory(const struct sl_env *env, const struct sl_packet *pkt, struct packet_result *result)
 {
 	result->looks = (int)env->flow_gets;
@@ -311,8 +317,7 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 	pkt->plan = plan;
 	memset(buffer, fill, c->headroom);
 	memcpy(buffer + c->headroom, c->in, c->readable);
-	world_init(env);
-	set_memory(c, env);
+	packet_case_configure(c, env);
 	env->datagrams = 0;
 	env->splits = c->splits > 0;
 	env->replies = (__u32)c->befores;
@@ -339,6 +344,7 @@ void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_resul
 	ret_result->slot = pkt->slot;
 	ret_result->tracked = !!(pkt->flags & SL_PKT_TRACKED);
 	ret_result->tag = pkt->tag;
+	ret_result->pool = pkt->pool ? pkt->pool->id : UINT32_MAX;
 	see_memory(env, pkt, ret_result);
 	ret_result->replies = c->replies - env->replies;
 	free(buffer);

@@ -75,6 +75,7 @@ struct packet_result {
 	int splits;         /* frames that leave instead of one */
 	__u16 out_port, slot;
 	int tracked, looks;
+	__u32 pool;         /* id; UINT32_MAX: none was asked for */
 	int open;           /* base of the open row, or -1 */
 	int stored, refreshed, deleted;
 	__u8 stored_flags;
@@ -87,6 +88,8 @@ void packet_case_free(struct packet_case *c); /* what it points at, not the case
 /* 1 and the next case of `file`; 0 at its end; -1: line *ret_line is wrong. *ret_case is to
  * be freed in all three. */
 int packet_case_read(FILE *file, struct packet_case *ret_case, int *ret_line);
+/* The world of the case, with what is remembered of its packet. */
+void packet_case_configure(const struct packet_case *c, struct sl_env *env);
 /* Runs the case. Memory around and behind the frame holds `fill`; an exact allocation, so that ASan
  * sees every byte too many. */
 void packet_case_run(const struct packet_case *c, __u8 fill, struct packet_result *ret_result);

@@ -55,7 +55,8 @@ struct xdp_lab_result {
 	struct sl_xdp_trace trace;
 };
 
-enum { XDP_LAB_FRAME_MIN = 14, XDP_LAB_FRAME_MAX = 3520 }; /* what BPF_PROG_TEST_RUN takes in one buffer */
+/* What BPF_PROG_TEST_RUN takes: in one buffer, and with options.frags. */
+enum { XDP_LAB_FRAME_MIN = 14, XDP_LAB_FRAME_MAX = 3520, XDP_LAB_FRAGS_MAX = 3520 + 17 * 4096 };
 
 /* Counts of all CPUs since the lab began. Positions past what the map has are 0. */
 struct xdp_lab_counts {
@@ -78,6 +79,9 @@ void xdp_lab_clock(struct xdp_lab *lab, uint64_t now_ns);
  */
 int xdp_lab_run(struct xdp_lab *lab, uint16_t port, uint32_t headroom, const uint8_t *frame, uint32_t len,
 		struct xdp_lab_result *ret_result);
+/* The same with `readable` bytes in its first buffer, the rest in others: with options.frags only. */
+int xdp_lab_run_buffers(struct xdp_lab *lab, uint16_t port, uint32_t headroom, uint32_t readable, const uint8_t *frame,
+			uint32_t len, struct xdp_lab_result *ret_result);
 
 /* What was counted. 0 or -errno. */
 int xdp_lab_counts(const struct xdp_lab *lab, struct xdp_lab_counts *ret_counts);

@@ -18,6 +18,9 @@ SL_INLINE __u8 *sl_cursor(const struct sl_packet *pkt, __u64 offset, __u64 size)
 {
 	__u8 *bytes, *end = pkt->end;
 
+#ifdef __bpf__
+	__asm__ volatile("" : "+r"(offset)); /* what is compared is what is added, no copy of it */
+#endif
 	if (offset > SL_CURSOR_MAX)
 		return SL_NULL;
 	bytes = pkt->data + offset;
@@ -34,7 +37,12 @@ SL_INLINE __u8 *sl_cursor(const struct sl_packet *pkt, __u64 offset, __u64 size)
 /* Bytes of the frame that are readable here: all of it, or what its first buffer holds. */
 SL_INLINE __u32 sl_readable(const struct sl_packet *pkt)
 {
-	return (__u32)(pkt->end - pkt->data);
+	__u64 bytes = (__u64)pkt->end - (__u64)pkt->data;
+
+#ifdef __bpf__
+	__asm__ volatile("" : "+r"(bytes)); /* a pointer in half a register is none */
+#endif
+	return (__u32)bytes;
 }
 
 #endif

@@ -81,8 +81,6 @@ SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt);
  * would walk the loop once for every way that leads to it.
  */
 SL_INLINE __u64 sl_env_sum(struct sl_env *env, const struct sl_packet *pkt, __u32 offset, __u32 len);
-/* Returns `value`. Only BPF homes define it, as a global function: the verifier knows nothing of what it returns. */
-SL_INLINE __u64 sl_env_forget(__u64 value);
 /* sl_quote_read of quote.h, likewise. */
 SL_INLINE int sl_env_quote(struct sl_env *env, const struct sl_packet *pkt, __u32 at, int v6, struct sl_quote *quote);
 #endif

@@ -3,7 +3,7 @@
  * The forwarding core: the order of the stages is here and nowhere else. A home defines struct sl_env
  * and the functions of env.h, then includes this file.
  *
- * Packet by packet (simulator, explain, BPF):
+ * Packet by packet (simulator, explain):
  *
  *	pkt.data, pkt.end, pkt.frame_len, pkt.port, pkt.flags = ...;      the home's group of sl_packet
  *	verdict = sl_forward(env, &pkt);
@@ -25,6 +25,14 @@
  *	sl_room(env, &p[i])        where sl_forward_leaves(&p[i], v[i]): the home's buffer grows or is cut; not with
  *	                           a plan.piece: then sl_split_part's frames leave, and this one stays
  *	sl_write(&p[i])            where sl_forward_leaves(&p[i], v[i]) still: the bytes
+ *
+ * In BPF, whose verifier walks a function once and what is in line once for every way that leads there, the stages are
+ * functions of their own, with sl_packet_keep and sl_packet_resume (packet.h) between them:
+ *
+ *	v = sl_parse(&p)
+ *	v = sl_decide_way(env, &p, v)
+ *	v = sl_plan_rest(env, &p, v)    unless sl_plan_is_done(&p, v)
+ *	sl_room, sl_write               where sl_forward_leaves(&p, v)
  *
  * Each returns the packet's verdict so far; sl_decide is the first six in order. A fragment goes through them
  * alone (sl_decide_parsed): a later one needs to know what its first one, in the same burst, was told. Plan and write are two
@@ -98,6 +106,22 @@ SL_INLINE enum sl_verdict sl_plan_other(struct sl_env *env, struct sl_packet *pk
 	return verdict;
 }
 
+/* True for a packet of which nothing more is to be planned: most. */
+SL_INLINE int sl_plan_is_done(const struct sl_packet *pkt, enum sl_verdict verdict)
+{
+	return sl_likely(verdict == SL_VERDICT_FORWARD) && sl_likely(!(pkt->flags & SL_PKT_LEADS));
+}
+
+/* The second part of the plan: answers, and what a first fragment leaves for the later ones. */
+SL_INLINE enum sl_verdict sl_plan_rest(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
+{
+	if (sl_unlikely(verdict != SL_VERDICT_FORWARD))
+		verdict = sl_plan_other(env, pkt, verdict);
+	if (sl_unlikely(pkt->flags & SL_PKT_LEADS))
+		sl_fragment_decided(env, pkt, verdict);
+	return verdict;
+}
+
 /*
  * Fourth stage: what is to be written for `verdict`, and the verdict that holds in the end. Afterwards
  * pkt->plan and pkt->out_port are final when sl_forward_leaves().
@@ -106,15 +130,11 @@ SL_INLINE enum sl_verdict sl_plan(struct sl_env *env, struct sl_packet *pkt, enu
 {
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
 		verdict = sl_plan_forward(env, pkt);
-	if (sl_unlikely(verdict != SL_VERDICT_FORWARD))
-		verdict = sl_plan_other(env, pkt, verdict);
-	if (sl_unlikely(pkt->flags & SL_PKT_LEADS))
-		sl_fragment_decided(env, pkt, verdict);
-	return verdict;
+	return sl_plan_is_done(pkt, verdict) ? verdict : sl_plan_rest(env, pkt, verdict);
 }
 
-/* The stages from lookup to plan for a packet that sl_parse says `verdict` of. Nothing is written or counted. */
-SL_INLINE enum sl_verdict sl_decide_parsed(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
+/* The stages from lookup to the plan of a packet that goes to a backend; sl_plan_rest is the other half of sl_plan. */
+SL_INLINE enum sl_verdict sl_decide_way(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
 {
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
 		verdict = sl_lookup(env, pkt);
@@ -124,47 +144,22 @@ SL_INLINE enum sl_verdict sl_decide_parsed(struct sl_env *env, struct sl_packet 
 		verdict = sl_select_backend(env, pkt);
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
 		verdict = sl_select_neighbor(env, pkt);
-	return sl_plan(env, pkt, verdict);
+	if (sl_likely(verdict == SL_VERDICT_FORWARD))
+		verdict = sl_plan_forward(env, pkt);
+	return verdict;
 }
 
-/*
- * BPF's verifier would walk what follows once for every way through the parser, because each leaves other
- * numbers behind; it forgets them here and walks it once.
- */
-SL_INLINE void sl_decide_forget(struct sl_packet *pkt)
+/* The stages from lookup to plan for a packet that sl_parse says `verdict` of. Nothing is written or counted. */
+SL_INLINE enum sl_verdict sl_decide_parsed(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
 {
-#ifdef __bpf__
-	pkt->flags = (__u16)sl_env_forget(pkt->flags);
-	pkt->l3 = (__u16)sl_env_forget(pkt->l3);
-	pkt->l4 = (__u16)sl_env_forget(pkt->l4);
-	pkt->ip_len = (__u16)sl_env_forget(pkt->ip_len);
-	pkt->proto = (__u8)sl_env_forget(pkt->proto);
-	pkt->tos = (__u8)sl_env_forget(pkt->tos);
-	pkt->tcp_flags = (__u8)sl_env_forget(pkt->tcp_flags);
-	pkt->icmp_type = (__u8)sl_env_forget(pkt->icmp_type);
-	pkt->icmp_code = (__u8)sl_env_forget(pkt->icmp_code);
-	pkt->l4_verdict = (__u8)sl_env_forget(pkt->l4_verdict);
-	pkt->frag_at = (__u16)sl_env_forget(pkt->frag_at);
-	pkt->frag_len = (__u16)sl_env_forget(pkt->frag_len);
-	pkt->key.sport = (__be16)sl_env_forget(pkt->key.sport);
-	pkt->key.dport = (__be16)sl_env_forget(pkt->key.dport);
-	pkt->key.proto = (__u8)sl_env_forget(pkt->key.proto);
-	pkt->key.src.d[0] = sl_env_forget(pkt->key.src.d[0]);
-	pkt->key.src.d[1] = sl_env_forget(pkt->key.src.d[1]);
-	pkt->key.dst.d[0] = sl_env_forget(pkt->key.dst.d[0]);
-	pkt->key.dst.d[1] = sl_env_forget(pkt->key.dst.d[1]);
-#else
-	(void)pkt;
-#endif
+	verdict = sl_decide_way(env, pkt, verdict);
+	return sl_plan_is_done(pkt, verdict) ? verdict : sl_plan_rest(env, pkt, verdict);
 }
 
 /* The stages up to the plan. */
 SL_INLINE enum sl_verdict sl_decide(struct sl_env *env, struct sl_packet *pkt)
 {
-	const enum sl_verdict verdict = sl_parse(pkt);
-
-	sl_decide_forget(pkt);
-	return sl_decide_parsed(env, pkt, verdict);
+	return sl_decide_parsed(env, pkt, sl_parse(pkt));
 }
 
 /* Fifth stage: room for the plan. 0, or not 0: the packet ends as drop_no_room. */
@@ -228,7 +223,7 @@ SL_INLINE int sl_write(struct sl_packet *pkt)
 /* All stages for one packet. The caller counts. */
 SL_INLINE enum sl_verdict sl_forward(struct sl_env *env, struct sl_packet *pkt)
 {
-	enum sl_verdict verdict = sl_decide(env, pkt);
+	const enum sl_verdict verdict = sl_decide(env, pkt);
 
 	if (!sl_forward_leaves(pkt, verdict) || pkt->plan->piece)
 		return verdict;

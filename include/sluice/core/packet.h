@@ -50,6 +50,7 @@ struct sl_plan {
 	__u16 piece;      /* not 0: several frames leave instead, as split.h makes them; the frame stays as it is */
 	__u16 zero2[3];
 	__u8 outer[SL_OUTER_MAX] SL_ALIGNED(8);
+	__u64 forgotten;  /* sl_forget()'s */
 };
 
 struct sl_packet {
@@ -74,6 +75,7 @@ struct sl_packet {
 	__be32 frag_id;   /* a fragment's identification; IPv4: 16 bits of it. The next two are a fragment's too: */
 	__u16 frag_at;    /* bytes of its datagram before it */
 	__u16 frag_len;   /* bytes of its datagram in it */
+	__u32 mtu;        /* too big: what the packet's sender is to be told; set by lookup and plan */
 	struct sl_flow_key key SL_ALIGNED(8);
 
 	/* lookup and select */
@@ -85,11 +87,58 @@ struct sl_packet {
 	__u64 tag;        /* sl_flow_tag of key; set only where connections are remembered */
 	__u32 hash;       /* sl_row_hash of key */
 	__u32 row;
-	__u32 mtu;        /* too big: what the packet's sender is to be told */
 	__u16 slot;
 	__u16 out_port;   /* index of the port it leaves by */
 	__u16 base;       /* the row's, for the packet's kind; set only where connections are remembered */
 	__u8 kind;        /* enum sl_flow_kind; set only where connections are remembered */
 };
+
+/*
+ * `value`. In BPF, where the plan lies in a map, the verifier knows nothing of what comes back, and so need not walk what
+ * follows once for every value that it may have.
+ */
+SL_INLINE __u32 sl_forget(struct sl_packet *pkt, __u32 value)
+{
+#ifdef __bpf__
+	*(volatile __u64 *)&pkt->plan->forgotten = value;
+	value = (__u32)*(volatile __u64 *)&pkt->plan->forgotten;
+#endif
+	(void)pkt;
+	return value;
+}
+
+/* What lookup and select find out is not known yet. */
+SL_INLINE void sl_packet_reset(struct sl_packet *pkt)
+{
+	pkt->vip = SL_NULL;
+	pkt->service = SL_NULL;
+	pkt->pool = SL_NULL;
+	pkt->backend = SL_NULL;
+	pkt->neighbor = SL_NULL;
+	pkt->hash = 0;
+	pkt->row = 0;
+	pkt->slot = SL_SLOT_NONE;
+	pkt->out_port = pkt->port;
+}
+
+/*
+ * For a home that runs stages in functions of their own (BPF: forward.h): what one stage leaves for the next of the
+ * packet itself, which is all from frame_len to key. Whatever else a stage found, its home finds again by its id.
+ */
+enum { SL_PACKET_WORDS = 9 };
+
+SL_INLINE void sl_packet_keep(const struct sl_packet *pkt, __u64 words[SL_PACKET_WORDS])
+{
+	_Static_assert(__builtin_offsetof(struct sl_packet, key) + sizeof(struct sl_flow_key) ==
+			       __builtin_offsetof(struct sl_packet, frame_len) + SL_PACKET_WORDS * sizeof(__u64),
+		       "they lie side by side");
+	__builtin_memcpy(words, &pkt->frame_len, SL_PACKET_WORDS * sizeof(__u64));
+}
+
+SL_INLINE void sl_packet_resume(struct sl_packet *pkt, const __u64 words[SL_PACKET_WORDS])
+{
+	__builtin_memcpy(&pkt->frame_len, words, SL_PACKET_WORDS * sizeof(__u64));
+	sl_packet_reset(pkt);
+}
 
 #endif

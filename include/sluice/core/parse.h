@@ -23,16 +23,14 @@ SL_INLINE void sl_parse_reset(struct sl_packet *pkt)
 	pkt->icmp_type = 0;
 	pkt->icmp_code = 0;
 	pkt->l4_verdict = SL_VERDICT_FORWARD;
+#ifdef __bpf__ /* sl_packet_keep copies all, and the verifier lets nobody copy what was never written */
+	pkt->frag_id = 0;
+	pkt->frag_at = 0;
+	pkt->frag_len = 0;
+	pkt->mtu = 0;
+#endif
 	__builtin_memset(&pkt->key, 0, sizeof(pkt->key));
-	pkt->vip = SL_NULL;
-	pkt->service = SL_NULL;
-	pkt->pool = SL_NULL;
-	pkt->backend = SL_NULL;
-	pkt->neighbor = SL_NULL;
-	pkt->hash = 0;
-	pkt->row = 0;
-	pkt->slot = SL_SLOT_NONE;
-	pkt->out_port = pkt->port;
+	sl_packet_reset(pkt);
 	pkt->plan->grow = 0;
 	pkt->plan->cut = 0;
 	pkt->plan->outer_len = 0;
@@ -286,6 +284,9 @@ SL_INLINE enum sl_verdict sl_parse_extensions(struct sl_packet *pkt, __u8 next)
 			return SL_VERDICT_DROP_IP6_EXTENSIONS;
 		if (at > end)
 			return sl_parse_incomplete(pkt);
+		at = sl_forget(pkt, at);
+		next = (__u8)sl_forget(pkt, next);
+		pkt->flags = (__u16)sl_forget(pkt, pkt->flags);
 	}
 	if (sl_parse_is_extension(next))
 		return SL_VERDICT_DROP_IP6_EXTENSIONS;
