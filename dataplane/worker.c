@@ -16,8 +16,6 @@
 #include "dataplane/env.h"
 #include "dataplane/worker_burst.h"
 
-_Static_assert((int)SL_BURST_MAX <= 32, "worker_decide has a bit a packet");
-
 enum {
 	WORKER_PREFETCH_AHEAD = 4,
 	WORKER_SLEEP_MIN_NS = 25000,
@@ -27,34 +25,40 @@ enum {
 
 enum worker_state { WORKER_STATE_ABSENT = 0, WORKER_STATE_POLLING = 1, WORKER_STATE_SLEEPING = 2 };
 
+/* Cuts the frame off behind `len` bytes. Buffers that are left without any go: a driver may choke on them. */
+static void worker_cut_end(struct rte_mbuf *mbuf, uint32_t len)
+{
+	struct rte_mbuf *last = mbuf;
+	uint32_t left = len;
+	uint16_t segments = 1;
+
+	for (; left > last->data_len; segments++) {
+		left -= last->data_len;
+		last = last->next;
+	}
+	last->data_len = (uint16_t)left;
+	rte_pktmbuf_free(last->next);
+	last->next = NULL;
+	mbuf->nb_segs = segments;
+	mbuf->pkt_len = len;
+}
+
 /* The seam's buffer function (env.h of the core): grows into the mbuf's headroom, cuts at its end. */
 SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt)
 {
 	struct rte_mbuf *mbuf = container_of(pkt, struct worker_packet, pkt)->mbuf;
-	uint32_t len;
 
 	(void)env;
 	if (pkt->plan->grow > 0 && rte_pktmbuf_prepend(mbuf, pkt->plan->grow) == NULL)
 		return -1;
 	if (pkt->plan->cut > 0 && rte_pktmbuf_adj(mbuf, pkt->plan->cut) == NULL)
 		return -1;
-	len = rte_pktmbuf_pkt_len(mbuf);
-	/* Padding is cut off the last segment; where that is all padding, the chain becomes one buffer first:
-	 * a driver may choke on a segment without bytes. */
-	if (len > pkt->plan->frame_len && len - pkt->plan->frame_len >= rte_pktmbuf_lastseg(mbuf)->data_len &&
-	    rte_pktmbuf_linearize(mbuf) != 0)
-		goto undo;
-	if (len > pkt->plan->frame_len && rte_pktmbuf_trim(mbuf, (uint16_t)(len - pkt->plan->frame_len)) != 0)
-		goto undo;
+	if (rte_pktmbuf_pkt_len(mbuf) > pkt->plan->frame_len)
+		worker_cut_end(mbuf, pkt->plan->frame_len);
 	pkt->data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	pkt->end = pkt->data + rte_pktmbuf_data_len(mbuf);
 	pkt->frame_len = rte_pktmbuf_pkt_len(mbuf);
 	return 0;
-undo:
-	rte_pktmbuf_adj(mbuf, pkt->plan->grow);
-	if (pkt->plan->cut > 0)
-		rte_pktmbuf_prepend(mbuf, pkt->plan->cut);
-	return -1;
 }
 
 #include "sluice/core/forward.h"
@@ -98,18 +102,42 @@ static inline void worker_take(const struct sl_env *env, struct worker_burst *bu
 	}
 }
 
-/* Out of line: a fragment takes all stages at once, and is rare. */
-static __attribute__((noinline)) enum sl_verdict worker_decide_fragment(struct sl_env *env, struct sl_packet *pkt,
-									 enum sl_verdict verdict)
+/* The stages from the row on for packets `from` to `to` - 1, one loop a stage that waits for memory. */
+static inline void worker_decide_rows(struct sl_env *env, struct worker_burst *burst, uint16_t from, uint16_t to)
 {
-	return sl_decide_parsed(env, pkt, verdict);
+	enum sl_verdict *verdict = burst->verdict;
+
+	for (uint16_t i = from; i < to; i++)
+		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD)) {
+			verdict[i] = sl_select_backend(env, &burst->packet[i].pkt);
+			if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
+				rte_prefetch0(burst->packet[i].pkt.backend);
+		}
+	for (uint16_t i = from; i < to; i++) {
+		struct sl_packet *pkt = &burst->packet[i].pkt;
+
+		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
+			verdict[i] = sl_select_neighbor(env, pkt);
+		verdict[i] = sl_plan(env, pkt, verdict[i]);
+	}
+}
+
+/*
+ * Out of line, for a fragment is rare. It takes all stages at once, after the packets from `from` on that came before
+ * it: one of them may have begun its connection.
+ */
+static __attribute__((noinline)) void worker_decide_fragment(struct sl_env *env, struct worker_burst *burst,
+							      uint16_t from, uint16_t i)
+{
+	worker_decide_rows(env, burst, from, i);
+	burst->verdict[i] = sl_decide_parsed(env, &burst->packet[i].pkt, burst->verdict[i]);
 }
 
 /* The stages of forward.h up to the plan, one loop a stage that waits for memory. */
 static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
 {
 	enum sl_verdict *verdict = burst->verdict;
-	uint32_t alone = 0; /* bit i: packet i has been decided */
+	uint16_t from = 0; /* packets before it are decided */
 
 	for (uint16_t i = 0; i < burst->count; i++) {
 		struct sl_packet *pkt = &burst->packet[i].pkt;
@@ -118,8 +146,8 @@ static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
 		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
 			verdict[i] = parsed;
 		if (sl_unlikely(pkt->flags & SL_PKT_FRAGMENT)) {
-			verdict[i] = worker_decide_fragment(env, pkt, verdict[i]);
-			alone |= 1u << i;
+			worker_decide_fragment(env, burst, from, i);
+			from = i + 1;
 			continue;
 		}
 		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
@@ -129,21 +157,7 @@ static inline void worker_decide(struct sl_env *env, struct worker_burst *burst)
 		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
 			rte_prefetch0(&env_pool_of(pkt->pool)->current[pkt->row]);
 	}
-	for (uint16_t i = 0; i < burst->count; i++)
-		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD && !(alone & 1u << i))) {
-			verdict[i] = sl_select_backend(env, &burst->packet[i].pkt);
-			if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
-				rte_prefetch0(burst->packet[i].pkt.backend);
-		}
-	for (uint16_t i = 0; i < burst->count; i++) {
-		struct sl_packet *pkt = &burst->packet[i].pkt;
-
-		if (sl_unlikely(alone & 1u << i))
-			continue;
-		if (sl_likely(verdict[i] == SL_VERDICT_FORWARD))
-			verdict[i] = sl_select_neighbor(env, pkt);
-		verdict[i] = sl_plan(env, pkt, verdict[i]);
-	}
+	worker_decide_rows(env, burst, from, burst->count);
 }
 
 /* Carries the plans out and sorts the frames by the port they leave by; the others are to be freed. */

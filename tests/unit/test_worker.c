@@ -139,6 +139,32 @@ static void a_last_segment_that_is_all_padding_does_not_leave_empty(void **state
 	assert_int_equal(worker_driver.taken_len[0], WORKER_LAB_FRAME_LEN + 20);
 }
 
+/* 3000 bytes from a driver that fills buffers of 2 kB, for a way of 1500: the answer is short, the rest goes. */
+static void an_answer_to_a_chained_frame_leaves_without_the_rest_of_it(void **state)
+{
+	struct rte_mbuf *head = worker_lab_frame(6), *tail = rte_pktmbuf_alloc(worker_lab.ports.pool[0]);
+	uint8_t *frame = rte_pktmbuf_mtod(head, uint8_t *);
+	const uint16_t first = rte_pktmbuf_tailroom(head);
+
+	(void)state;
+	assert_non_null(rte_pktmbuf_append(head, first));
+	memset(frame + WORKER_LAB_FRAME_LEN, 0, first);
+	assert_non_null(rte_pktmbuf_append(tail, (uint16_t)(3000 - WORKER_LAB_FRAME_LEN - first)));
+	assert_int_equal(rte_pktmbuf_chain(head, tail), 0);
+	frame[16] = (3000 - 14) >> 8;
+	frame[17] = (3000 - 14) & 255;
+	frame[20] = 0x40; /* do not fragment */
+	frame[38] = (3000 - 34) >> 8;
+	frame[39] = (3000 - 34) & 255;
+	worker_lab_checksum(frame);
+	worker_lab_offer(head);
+	worker_lab_run(SL_MODE_L2, SL_BURST_MAX, WORKER_LAB_FRAMES_MAX);
+	worker_lab_expect_balance(1);
+	assert_int_equal(worker_lab_verdict(SL_VERDICT_DROP_TOO_BIG), 1);
+	assert_int_equal(worker_driver.taken, 1); /* in one buffer, which the driver asserts */
+	assert_in_range(worker_driver.taken_len[0], 14 + 28 + 28, 14 + 576);
+}
+
 static void external_freed(void *bytes, void *count)
 {
 	(void)bytes;
@@ -238,6 +264,7 @@ int main(void)
 		cmocka_unit_test(a_chained_frame_becomes_one_buffer_for_a_port_that_needs_it),
 		cmocka_unit_test(without_room_for_its_tag_a_frame_does_not_leave_untagged),
 		cmocka_unit_test(a_last_segment_that_is_all_padding_does_not_leave_empty),
+		cmocka_unit_test(an_answer_to_a_chained_frame_leaves_without_the_rest_of_it),
 		cmocka_unit_test(a_buffer_that_lies_outside_its_mbuf_goes_back_to_its_owner),
 		cmocka_unit_test(what_does_not_fit_its_tunnel_leaves_as_an_answer),
 		cmocka_unit_test(a_routers_error_about_a_tunnel_leaves_for_the_client),

@@ -185,6 +185,7 @@ def main():
     asked = options()
     tally = Tally()
     seed = asked.seed if asked.seed is not None else int(time.time()) % 100000
+    os.environ["SLUICE_TEST_SEED"] = str(seed)  # of tests that draw
     tally.say(f"seed {seed} (the same choices again: tools/check --seed {seed})")
     installed = run([os.path.join(ROOT, "tools", "lab", "packages"), "install", "build", "test", "demo"])
     if installed.returncode != 0:

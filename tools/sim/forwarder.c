@@ -40,7 +40,8 @@ struct forwarder {
 	struct fragment_wait wait;
 	struct turn turn[2 * FRAGMENT_WAIT_MAX]; /* those that are due, from turn_at on */
 	unsigned int turns, turn_at;
-	unsigned int waited; /* how many did when these were found */
+	unsigned int waited; /* how many did when some were found to be due last */
+	bool took_turns;     /* some were, in this round */
 	struct fragment_tables fragments;
 	struct sl_packet pkt;
 	struct sl_plan plan;
@@ -204,12 +205,13 @@ static void forwarder_find_due(struct forwarder *forwarder, uint64_t now_ns)
 	uint64_t learnt = forwarder->env.fragments_learnt;
 	unsigned int at = 0;
 
-	if (forwarder->turns > 0 && forwarder->wait.count == forwarder->waited)
+	if (forwarder->took_turns && forwarder->wait.count == forwarder->waited)
 		learnt = 0; /* in the turn before they only learnt that they must wait on */
 	forwarder->turns = forwarder->turn_at = 0;
 	forwarder->waited = forwarder->wait.count;
 	while (fragment_wait_take(&forwarder->wait, &at, before_ns, learnt, &forwarder->turn[forwarder->turns].waiting))
 		forwarder->turn[forwarder->turns++].given_up = false;
+	forwarder->took_turns = forwarder->turns > 0;
 	forwarder->env.fragments_learnt = 0;
 }
 

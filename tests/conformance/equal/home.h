@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A home of the forwarding core as the comparison sees it: state, time and packets go in, and everything that can
+ * be seen from outside comes out. Each home is one static object of its file; one thread.
+ */
+#ifndef TESTS_CONFORMANCE_EQUAL_HOME_H
+#define TESTS_CONFORMANCE_EQUAL_HOME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/snapshot.h"
+#include "sluice/abi.h"
+
+enum {
+	HOME_PORTS_MAX = 3,
+	HOME_SERVICES_MAX = 64,
+	HOME_BACKENDS_MAX = 512,
+	HOME_FRAME_MAX = 9300, /* bytes of a frame that goes in */
+};
+
+/* By what packets are forwarded from now on. Everything stays until the next one is given. */
+struct home_state {
+	const struct snapshot *snapshot;
+	const struct sl_port *ports;
+	size_t port_count;
+	uint16_t receive; /* the port that all packets come in by */
+};
+
+struct home_packet {
+	const uint8_t *bytes;
+	uint32_t len;
+	uint32_t id; /* in this episode */
+};
+
+struct home_verdict {
+	uint32_t id;
+	uint32_t verdict; /* enum sl_verdict */
+};
+
+/* Frames that left by one port, each as its length and its bytes. */
+struct home_sent {
+	uint8_t *bytes;
+	size_t len, room;
+};
+
+/* What was seen since home_log_clear(): verdicts in the order in which they were reached. */
+struct home_log {
+	struct home_verdict *verdict;
+	size_t verdicts, room;
+	struct home_sent sent[HOME_PORTS_MAX];
+};
+
+/* Since begin(). */
+struct home_counts {
+	uint64_t verdict[SL_VERDICT_SLOTS];
+	uint64_t flow[SL_FLOW_COUNTERS];
+	struct sl_counter service[HOME_SERVICES_MAX];
+	struct sl_counter backend[HOME_BACKENDS_MAX];
+};
+
+struct home {
+	const char *name;
+	bool waits; /* a fragment ahead of its first one waits; else it is drop_fragment_early at once */
+	int (*start)(void);                          /* once; 0 or -errno after a message */
+	int (*begin)(void);                          /* nothing is remembered, all counters are 0 */
+	void (*use)(const struct home_state *state);
+	void (*pass)(uint64_t now_ns, struct home_log *log); /* time went on, what was due happens */
+	void (*burst)(const struct home_packet *packets, unsigned int count, uint64_t now_ns, struct home_log *log);
+	void (*counts)(struct home_counts *ret_counts);
+	bool (*pressure)(void);                      /* the memory of connections is too full to be compared */
+};
+
+/* Mistakes that a home makes on purpose, so that the comparison is seen to find them. */
+enum home_plant {
+	HOME_PLANT_NONE = 0,
+	HOME_PLANT_BYTE,   /* a bit of the outer header is wrong where the inner packet has a TOS */
+	HOME_PLANT_MEMORY, /* connections are forgotten with each change */
+	HOME_PLANT_COUNT,  /* one counter is wrong for fragments that follow */
+};
+extern enum home_plant home_plant; /* home_worker.c does it */
+
+extern const struct home home_sim_waits, home_sim_drops, home_worker;
+
+void home_log_verdict(struct home_log *log, uint32_t id, enum sl_verdict verdict);
+/* A frame of which `captured` bytes are there. */
+void home_log_frame(struct home_log *log, uint16_t port, const uint8_t *bytes, uint32_t len);
+void home_log_clear(struct home_log *log);
+void home_log_free(struct home_log *log);
+
+#endif
