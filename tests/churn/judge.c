@@ -3,6 +3,8 @@
 #include "judge.h"
 
 #include "frame.h"
+#include "sluice/flow_counter.h"
+#include "sluice/flows.h"
 
 enum { JUDGE_TOLD_MAX = 10, JUDGE_NOTICED_MS = 1000, JUDGE_TOLD_MS = 150 }; /* a change is in force within a second */
 
@@ -71,6 +73,8 @@ static enum judge_cause cause_of(const struct judge *judge, const struct traffic
 		return JUDGE_BLIP;
 	if (owner->down_ms != 0 && judge->now_ms - owner->down_ms >= linger_ms)
 		return JUDGE_BLIP;
+	if (flow->lucky != JUDGE_LOGIC)
+		return (enum judge_cause)flow->lucky;
 	if (judge->now_ms - flow->last_ms > idle_ms(fleet_options(judge->fleet), flow->kind))
 		return JUDGE_IDLE;
 	if (seen_last_at_a_kill(judge, flow))
@@ -82,6 +86,26 @@ static enum judge_cause cause_of(const struct judge *judge, const struct traffic
 	if (judge->pressure_ms != 0 && judge->pressure_ms >= flow->last_ms)
 		return JUDGE_PRESSURE;
 	return JUDGE_LOGIC;
+}
+
+/*
+ * What had been forgotten of it, for a cause, and current was its backend by luck: it is remembered no more than
+ * before (selection.md 5, "lost") until something else than luck takes it there.
+ */
+static void mark_lucky(const struct judge *judge, struct traffic_flow *flow, bool guessed)
+{
+	if (!guessed)
+		flow->lucky = JUDGE_LOGIC;
+	else if (judge->now_ms - flow->last_ms > idle_ms(fleet_options(judge->fleet), flow->kind))
+		flow->lucky = JUDGE_IDLE;
+	else if (seen_last_at_a_kill(judge, flow))
+		flow->lucky = JUDGE_KILLED;
+}
+
+/* A start within seconds of its broken predecessor is taken for a repetition of that one's (selection.md 3, 8). */
+static bool is_repetition(const struct judge *judge, const struct traffic_flow *flow)
+{
+	return flow->broken_ms != 0 && judge->now_ms - flow->broken_ms < (SL_FLOW_HANDSHAKE_S + 1) * 1000ull;
 }
 
 /* The first packet: whoever gets it has the connection, if he lives. */
@@ -99,7 +123,7 @@ static bool judge_start(struct judge *judge, struct traffic_flow *flow, uint16_t
 		judge->refused++;
 		return false;
 	}
-	if (backend->draining && flow->kind != TRAFFIC_UDP && judge->pressure_ms == 0 &&
+	if (backend->draining && flow->kind != TRAFFIC_UDP && judge->pressure_ms == 0 && !is_repetition(judge, flow) &&
 	    judge->now_ms - backend->draining_ms > JUDGE_NOTICED_MS)
 		told(judge, JUDGE_START, flow, TRAFFIC_START, went);
 	flow->owner = went;
@@ -110,6 +134,7 @@ static bool judge_start(struct judge *judge, struct traffic_flow *flow, uint16_t
 bool judge_packet(void *ctx, struct traffic_flow *flow, enum traffic_packet packet, uint64_t now_ms)
 {
 	struct judge *judge = ctx;
+	const uint64_t guesses = fleet_counter(judge->fleet, SL_FLOW_COUNT_GUESS_CURRENT);
 	const struct fleet_backend *owner;
 	uint8_t frame[FRAME_MAX];
 	uint16_t went;
@@ -124,8 +149,10 @@ bool judge_packet(void *ctx, struct traffic_flow *flow, enum traffic_packet pack
 		judge->broken[JUDGE_DEAD]++;
 		return false;
 	}
-	if (went == flow->owner)
+	if (went == flow->owner) {
+		mark_lucky(judge, flow, fleet_counter(judge->fleet, SL_FLOW_COUNT_GUESS_CURRENT) != guesses);
 		return true;
+	}
 	told(judge, owner->left_ms != 0 ? JUDGE_DRAIN_END : cause_of(judge, flow, packet, owner), flow, packet, went);
 	return false;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The mix (selection.md 1): 30 % web TCP, 35 % long TCP with heavy-tailed silences of up to two hours, 10 %
- * idle TCP, 20 % QUIC whose second Initial comes 0.1 s after the first, 5 % unmarked UDP; 3 % of ended TCP
- * connections are followed by one of the same ports within 30 s.
+ * The mix (selection.md 1), of connections that are open at one time: 30 % web TCP, 35 % long TCP with heavy-tailed
+ * silences of up to two hours, 10 % idle TCP, 20 % QUIC whose second Initial comes 0.1 s after the first, 5 % unmarked
+ * UDP; 3 % of ended TCP connections are followed by one of the same ports within 30 s. Those that live for hours are
+ * there from the first minute on, or a run of an hour would hardly see one.
  */
 #include "traffic.h"
 
@@ -16,7 +17,17 @@ enum {
 	INITIAL_AGAIN_MS = 100,
 	REUSE_WITHIN_MS = 30000,
 	REUSE_PERCENT = 3,
+	FIRST_MS = 60000,    /* in which the connections begin that are there from the start */
+	WEB_LEAST_S = 10, WEB_MOST_S = 600,
+	LONG_LEAST_S = 300, LONG_MOST_S = 6 * 3600,
+	IDLE_MEAN_S = 3 * 3600,
+	SHORT_MEAN_S = 60,   /* QUIC and UDP */
+	PORT_FIRST = 1024,
+	PORTS = 65536 - PORT_FIRST,
 };
+
+/* Of the connections that are open at one time. */
+static const double share[TRAFFIC_KIND_COUNT] = { 0.30, 0.35, 0.10, 0.20, 0.05 };
 
 struct traffic {
 	struct traffic_options options;
@@ -27,6 +38,8 @@ struct traffic {
 	uint64_t now_ms;
 	uint64_t random;
 	double next_start_ms;
+	double turnover; /* starts a second for each connection that is open */
+	uint64_t tuples;         /* given out */
 	uint64_t started, skipped;
 };
 
@@ -55,14 +68,36 @@ static double log_uniform(struct traffic *t, double least, double most)
 static uint64_t life_ms(struct traffic *t, enum traffic_kind kind)
 {
 	switch (kind) {
-	case TRAFFIC_WEB: return (uint64_t)(1000 * pareto(t, 5, 1.5, 600));
-	case TRAFFIC_LONG: return (uint64_t)(1000 * log_uniform(t, 300, 6 * 3600));
-	case TRAFFIC_IDLE: return (uint64_t)(1000 * exponential(t, 3 * 3600));
-	case TRAFFIC_QUIC: return (uint64_t)(1000 * exponential(t, 60));
-	case TRAFFIC_UDP: return (uint64_t)(1000 * exponential(t, 60));
+	case TRAFFIC_WEB: return (uint64_t)(1000 * pareto(t, WEB_LEAST_S, 1.5, WEB_MOST_S));
+	case TRAFFIC_LONG: return (uint64_t)(1000 * log_uniform(t, LONG_LEAST_S, LONG_MOST_S));
+	case TRAFFIC_IDLE: return (uint64_t)(1000 * exponential(t, IDLE_MEAN_S));
+	case TRAFFIC_QUIC:
+	case TRAFFIC_UDP: return (uint64_t)(1000 * exponential(t, SHORT_MEAN_S));
 	case TRAFFIC_KIND_COUNT: break;
 	}
 	return 0;
+}
+
+/* The mean of life_ms(). */
+static double mean_life_s(enum traffic_kind kind)
+{
+	switch (kind) {
+	case TRAFFIC_WEB: return 3 * WEB_LEAST_S - 2 * WEB_MOST_S * pow((double)WEB_LEAST_S / WEB_MOST_S, 1.5);
+	case TRAFFIC_LONG: return (LONG_MOST_S - LONG_LEAST_S) / log((double)LONG_MOST_S / LONG_LEAST_S);
+	case TRAFFIC_IDLE: return IDLE_MEAN_S;
+	case TRAFFIC_QUIC:
+	case TRAFFIC_UDP: return SHORT_MEAN_S;
+	case TRAFFIC_KIND_COUNT: break;
+	}
+	return 1;
+}
+
+/* What is left of the life of a connection that one meets: the longer it lives the likelier one meets it. */
+static uint64_t rest_ms(struct traffic *t, enum traffic_kind kind)
+{
+	if (kind != TRAFFIC_LONG)
+		return life_ms(t, kind); /* exponential: what is left does not depend on what was */
+	return (uint64_t)(1000 * uniform(t) * (LONG_LEAST_S + uniform(t) * (LONG_MOST_S - LONG_LEAST_S)));
 }
 
 /* Until the next packet. */
@@ -79,11 +114,26 @@ static uint64_t gap_ms(struct traffic *t, enum traffic_kind kind)
 	return 1;
 }
 
+/* Starts a second for each connection that is open. */
+static double turnover(void)
+{
+	double sum = 0;
+
+	for (int kind = 0; kind < TRAFFIC_KIND_COUNT; kind++)
+		sum += share[kind] / mean_life_s((enum traffic_kind)kind);
+	return sum;
+}
+
 static enum traffic_kind draw_kind(struct traffic *t)
 {
-	const double u = uniform(t);
+	double u = uniform(t) * t->turnover;
+	int kind = 0;
 
-	return u < 0.30 ? TRAFFIC_WEB : u < 0.65 ? TRAFFIC_LONG : u < 0.75 ? TRAFFIC_IDLE : u < 0.95 ? TRAFFIC_QUIC : TRAFFIC_UDP;
+	while (kind < TRAFFIC_KIND_COUNT - 1 && u >= share[kind] / mean_life_s((enum traffic_kind)kind)) {
+		u -= share[kind] / mean_life_s((enum traffic_kind)kind);
+		kind++;
+	}
+	return (enum traffic_kind)kind;
 }
 
 static void put_in_wheel(struct traffic *t, uint32_t at)
@@ -95,11 +145,17 @@ static void put_in_wheel(struct traffic *t, uint32_t at)
 	*slot = at;
 }
 
-/* One new connection whose first packet is due at `due_ms`; `like`: with the ports of that one, or NULL. */
-static void start(struct traffic *t, uint64_t due_ms, const struct traffic_flow *like)
+/* Client and port of a connection as no other one has them: two at a time would be one to everybody on the way. */
+static uint64_t new_tuple(struct traffic *t)
 {
-	const enum traffic_kind kind = like ? (enum traffic_kind)like->kind : draw_kind(t);
-	const uint64_t tuple = traffic_random(&t->random);
+	const unsigned __int128 step = 0x9e3779b97f4a7ffull; /* coprime to the number of tuples */
+
+	return (uint64_t)(step * ++t->tuples % ((uint64_t)PORTS << 24));
+}
+
+/* One new connection of client and ports `tuple`, whose first packet is due at `due_ms`. NULL: no memory for it. */
+static struct traffic_flow *start(struct traffic *t, uint64_t due_ms, enum traffic_kind kind, uint64_t life, uint64_t tuple)
+{
 	uint32_t at = t->free;
 
 	if (at != 0)
@@ -108,29 +164,47 @@ static void start(struct traffic *t, uint64_t due_ms, const struct traffic_flow 
 		at = ++t->used;
 	if (at == 0) {
 		t->skipped++;
-		return;
+		return NULL;
 	}
 	t->flow[at] = (struct traffic_flow){
-		.address = like ? like->address : 0x0a000000u | (uint32_t)(tuple & 0xffffff),
-		.port = like ? like->port : (uint16_t)(1024 + (tuple >> 24) % 64512),
+		.address = 0x0a000000u | (uint32_t)(tuple & 0xffffff), .port = (uint16_t)(PORT_FIRST + (tuple >> 24)),
 		.kind = (uint8_t)kind, .next_packet = TRAFFIC_START, .owner = TRAFFIC_NOBODY,
-		.due_ms = due_ms, .last_ms = due_ms, .end_ms = due_ms + life_ms(t, kind),
+		.due_ms = due_ms, .last_ms = due_ms, .end_ms = due_ms + life,
 	};
 	t->started++;
 	t->open++;
 	put_in_wheel(t, at);
+	return &t->flow[at];
 }
 
-static void end(struct traffic *t, uint32_t at)
+static void end(struct traffic *t, uint32_t at, bool broken)
 {
-	struct traffic_flow old = t->flow[at];
+	const struct traffic_flow old = t->flow[at];
+	const enum traffic_kind kind = (enum traffic_kind)old.kind;
+	struct traffic_flow *heir;
+	uint64_t due_ms;
 
 	t->flow[at].next = t->free;
 	t->flow[at].kind = TRAFFIC_KIND_COUNT;
 	t->free = at;
 	t->open--;
-	if (old.kind <= TRAFFIC_IDLE && traffic_random(&t->random) % 100 < REUSE_PERCENT)
-		start(t, t->now_ms + 1 + traffic_random(&t->random) % REUSE_WITHIN_MS, &old);
+	if (kind > TRAFFIC_IDLE || traffic_random(&t->random) % 100 >= REUSE_PERCENT)
+		return;
+	due_ms = t->now_ms + 1 + traffic_random(&t->random) % REUSE_WITHIN_MS;
+	heir = start(t, due_ms, kind, life_ms(t, kind), (uint64_t)(old.port - PORT_FIRST) << 24 | (old.address & 0xffffff));
+	if (heir && broken)
+		heir->broken_ms = t->now_ms;
+}
+
+/* Those that live for hours, as many as there are at any time. */
+static void start_first(struct traffic *t)
+{
+	const double open = t->options.starts_per_second / t->turnover;
+
+	for (int kind = TRAFFIC_LONG; kind <= TRAFFIC_IDLE; kind++)
+		for (double i = 0; i < open * share[kind]; i++)
+			start(t, traffic_random(&t->random) % FIRST_MS, (enum traffic_kind)kind, rest_ms(t, (enum traffic_kind)kind),
+			      new_tuple(t));
 }
 
 static void step(struct traffic *t, uint32_t at)
@@ -143,7 +217,7 @@ static void step(struct traffic *t, uint32_t at)
 
 	flow->last_ms = t->now_ms;
 	if (!goes_on || packet == TRAFFIC_END) {
-		end(t, at);
+		end(t, at, !goes_on);
 		return;
 	}
 	if ((packet == TRAFFIC_START && kind != TRAFFIC_UDP) || packet == TRAFFIC_AGAIN) {
@@ -158,7 +232,7 @@ static void step(struct traffic *t, uint32_t at)
 	flow->next_packet = TRAFFIC_DATA;
 	if (due_ms >= flow->end_ms) {
 		if (kind >= TRAFFIC_QUIC) {
-			end(t, at);
+			end(t, at, false);
 			return;
 		}
 		flow->next_packet = TRAFFIC_END;
@@ -182,6 +256,8 @@ int traffic_create(const struct traffic_options *options, struct traffic **ret_t
 		traffic_destroy(t);
 		return -ENOMEM;
 	}
+	t->turnover = turnover();
+	start_first(t);
 	*ret_traffic = t;
 	return 0;
 }
@@ -201,7 +277,9 @@ void traffic_run(struct traffic *t, uint64_t until_ms)
 		uint32_t *slot = &t->slot[t->now_ms % WHEEL_MS], at;
 
 		while (t->next_start_ms <= (double)t->now_ms) {
-			start(t, t->now_ms, NULL);
+			const enum traffic_kind kind = draw_kind(t);
+
+			start(t, t->now_ms, kind, life_ms(t, kind), new_tuple(t));
 			t->next_start_ms += exponential(t, 1000 / t->options.starts_per_second);
 		}
 		at = *slot;

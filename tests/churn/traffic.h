@@ -32,7 +32,9 @@ struct traffic_flow {
 	uint8_t balancer;    /* the caller's */
 	uint8_t moved;       /* the caller's: it came over from another balancer */
 	uint32_t life;       /* of the owner when it took the connection: a crash ends all of one life */
+	uint8_t lucky;       /* the caller's: why it was forgotten, and reached its backend all the same */
 	uint64_t last_ms, due_ms, end_ms;
+	uint64_t broken_ms;  /* one of the same ports broke then, and no FIN told; 0: none did */
 	uint32_t next;       /* in its slot of the wheel, or free; 0: none */
 };
 
