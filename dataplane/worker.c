@@ -37,7 +37,7 @@ static void worker_cut_end(struct rte_mbuf *mbuf, uint32_t len)
 		last = last->next;
 	}
 	last->data_len = (uint16_t)left;
-	rte_pktmbuf_free(last->next);
+	rte_pktmbuf_free_bulk(&last->next, 1); /* of NULL: nothing */
 	last->next = NULL;
 	mbuf->nb_segs = segments;
 	mbuf->pkt_len = len;
