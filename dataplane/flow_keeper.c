@@ -284,7 +284,8 @@ static void report(struct flow_keeper *keeper, uint64_t now_s, bool worker_press
 		keeper->refused_s = now_s;
 	keeper->refused = refused;
 	pressure = worker_pressure || flow_shared_pressure(keeper->shared) || (keeper->refused_s != 0 && now_s < keeper->refused_s + REFUSED_S);
-	if (pressure)
+	/* a moment to come, in a file that somebody wrote over, would keep every row open until then */
+	if (pressure || __atomic_load_n(&live->pressure_s, __ATOMIC_RELAXED) > now_s)
 		store(&live->pressure_s, now_s);
 	store(&live->pressure, pressure);
 	store(&live->used, flow_shared_used(keeper->shared));

@@ -71,6 +71,37 @@ static void what_is_stored_before_a_new_file_is_published_is_told_afterwards(voi
 	assert_int_equal(quoted(1, 1), 5);
 }
 
+static struct sl_flows_live *map_live(void)
+{
+	const int fd = openat(dir_fd, SL_FLOWS_FILE, O_RDWR | O_CLOEXEC);
+	struct sl_flows_live *file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, SL_SHM_PAGE);
+
+	assert_ptr_not_equal(file, MAP_FAILED);
+	close(fd);
+	return file;
+}
+
+/* Or no row would close any more: sluiced keeps them open for a window after it. */
+static void pressure_of_a_time_to_come_was_now_at_the_latest(void **state)
+{
+	struct sl_flows_live *file;
+	uint64_t found_s;
+
+	(void)state;
+	tick();
+	stop();
+	file = map_live();
+	file->pressure_s = 1ull << 63;
+	start(WORKERS);
+	tick();
+	found_s = file->pressure_s;
+	assert_int_equal(found_s, now_s);
+	now_s += 5;
+	tick();
+	assert_int_equal(file->pressure_s, found_s);
+	munmap(file, sizeof(*file));
+}
+
 /* Whatever the file says: what makes no sense is forgotten, and the sanitizers are content. */
 static void a_file_written_at_an_absurd_moment_is_forgotten(void **state)
 {
@@ -79,15 +110,11 @@ static void a_file_written_at_an_absurd_moment_is_forgotten(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
 		struct sl_flows_live *file;
-		int fd;
 
 		put(0, 1, 5, 0);
 		tick();
 		stop();
-		fd = openat(dir_fd, SL_FLOWS_FILE, O_RDWR | O_CLOEXEC);
-		file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, SL_SHM_PAGE);
-		assert_ptr_not_equal(file, MAP_FAILED);
-		close(fd);
+		file = map_live();
 		file->swept_s = moments[i];
 		munmap(file, sizeof(*file));
 		start(WORKERS);
@@ -222,6 +249,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_larger_file_gets_the_entries_of_the_one_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_that_is_told_while_entries_are_carried_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_stored_before_a_new_file_is_published_is_told_afterwards, setup, teardown),
+		cmocka_unit_test_setup_teardown(pressure_of_a_time_to_come_was_now_at_the_latest, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_written_at_an_absurd_moment_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_of_other_settings_waits_for_them_and_starts_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_key_or_numbering_than_the_file_s_means_own_tables_only, setup, teardown),
