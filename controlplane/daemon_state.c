@@ -43,7 +43,7 @@ static void keep_damaged(struct daemon *d, const char *cause)
 	snprintf(path, sizeof(path), "%s.damaged", d->state_path);
 	err = rename(d->state_path, path) < 0 ? -errno : 0;
 	log_warning(&d->log, "state is not usable", LOG_STR("cause", cause),
-		    LOG_STR("kept_as", err == 0 ? path : strerror(-err)));
+		    LOG_STR(err == 0 ? "kept_as" : "not_kept", err == 0 ? path : strerror(-err)));
 }
 
 void daemon_state_read(struct daemon *d)

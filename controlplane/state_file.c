@@ -241,12 +241,18 @@ static int read_all(const json_t *root, struct state *state)
 int state_file_read(const char *path, struct state *ret_state, char *reterr, size_t reterr_size)
 {
 	json_error_t where;
+	struct stat here;
 	json_t *root;
 	int err;
 
 	memset(ret_state, 0, sizeof(*ret_state));
-	if (access(path, F_OK) < 0 && errno == ENOENT)
+	if (stat(path, &here) < 0 && errno == ENOENT)
 		return 0;
+	if (access(path, R_OK) < 0 || (stat(path, &here) == 0 && !S_ISREG(here.st_mode))) {
+		snprintf(reterr, reterr_size, "state '%s': is no file that can be read; starting without it: overrides and "
+			 "numbers are new", path);
+		return -EINVAL;
+	}
 	root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
 	if (!root) {
 		snprintf(reterr, reterr_size, "state '%s': line %d: %s; starting without it: overrides and numbers are new",

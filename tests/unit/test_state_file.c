@@ -136,6 +136,19 @@ static void a_damaged_state_is_refused_and_leaves_an_empty_one(void **unused)
 	}
 }
 
+static void a_state_that_is_no_file_is_named_as_that(void **unused)
+{
+	struct state state;
+	char reterr[512];
+
+	(void)unused;
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(state_file_read(path, &state, reterr, sizeof(reterr)), -EINVAL);
+	assert_int_equal(rmdir(path), 0);
+	assert_non_null(strstr(reterr, "is no file that can be read"));
+	state_clear(&state);
+}
+
 static void a_number_rests_before_it_is_given_again(void **unused)
 {
 	struct identities ids = { 0 };
@@ -218,6 +231,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_written_is_read_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_missing_state_is_an_empty_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_state_is_refused_and_leaves_an_empty_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_state_that_is_no_file_is_named_as_that, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_number_rests_before_it_is_given_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_name_that_comes_back_gets_its_number_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_key_is_made_once_and_never_overwritten, setup, teardown),
