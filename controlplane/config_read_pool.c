@@ -209,9 +209,13 @@ static void check_pool(struct config_reader *reader, const struct config_pool *p
 		       const struct config_node *map, const struct config_path *path)
 {
 	const struct config_path here = { .parent = path, .key = "min-healthy" };
+	const struct config_path linger = { .parent = path, .key = "linger" };
 	const struct config_node *node = config_node_get(map, "min-healthy");
 
 	check_table_size(reader, pool, map, path);
+	if (config_node_get(map, "linger") && pool->on_down_reset && pool->linger_ms > 0)
+		config_errors_warn(reader->errors, config_node_get(map, "linger")->mark, &linger,
+				   "counts for nothing with on-down: reset; better: leave out one of the two");
 	if (node && pool->min_healthy > pool->backend_count)
 		config_errors_add(reader->errors, node->mark, &here,
 				  "%u is more than the %zu backends, so the VIP would never appear; allowed: "

@@ -83,9 +83,8 @@ static const char rules[] =
 	"* `workers` and `manager` must be CPUs of this machine, where that is known. A manager on the CPU "
 	"of a worker\n"
 	"  that never sleeps (`poll: busy`) is an error.\n"
-	"* Keys of later versions (`slow-start`, `tracking`, `xdp:`, …) are read, checked and kept where "
-	"they stand in\n"
-	"  the tables below; words such as `mode: gue` are refused as not available in this build.\n";
+	"* Words of later versions, such as `mode: gue` and `datapath: xdp`, are refused as not available "
+	"in this build.\n";
 
 struct chapter {
 	const char *section;

@@ -57,6 +57,8 @@ bool config_value_size(const char *text, bool unit_needed, uint64_t *ret_size, s
 		shift = 20;
 	else if (strcmp(unit, "G") == 0)
 		shift = 30;
+	else if (*unit == '.')
+		return fail(reterr, "is no whole number");
 	else if (*unit)
 		return fail(reterr, "has the unit \"%.8s\", which is none of K, M, G", unit);
 	else if (unit_needed)
@@ -97,6 +99,8 @@ bool config_value_duration(const char *text, uint64_t *ret_ms, struct config_rea
 			return true;
 		}
 	}
+	if (text[len] == '.')
+		return fail(reterr, "is no whole number with a unit");
 	return fail(reterr, "has the unit \"%.8s\", which is none of ms, s, m, h", text + len);
 }
 

@@ -33,6 +33,8 @@ static void durations_need_a_unit(void **state)
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(config_value_duration(bad[i], &ms, &reason));
+	assert_false(config_value_duration("1.5s", &ms, &reason));
+	assert_string_equal(reason.text, "is no whole number with a unit");
 }
 
 static void numbers_that_do_not_fit_are_larger_than_any_limit(void **state)
