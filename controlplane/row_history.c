@@ -21,12 +21,18 @@ static bool gone(const struct row_inputs *in, uint16_t slot)
 }
 
 /*
- * Where a row is at home: a backend that left the configuration is nobody's base, and under pressure a dead one
- * cannot collect connections that started elsewhere and found no room to be remembered.
+ * True for who cannot be anybody's base: a backend that left the configuration, and under pressure a dead one, which
+ * would collect connections that started elsewhere and found no room to be remembered.
  */
+static bool homeless(const struct row_inputs *in, uint16_t base)
+{
+	return gone(in, base) || (in->pressure && state_of(in, base) == SL_BACKEND_DOWN);
+}
+
+/* Where a row is at home. */
 static uint16_t home_of(const struct row_inputs *in, uint16_t base, uint16_t current, uint16_t next)
 {
-	if (gone(in, base) || (in->pressure && state_of(in, base) == SL_BACKEND_DOWN))
+	if (homeless(in, base))
 		return gone(in, current) ? next : current;
 	return base;
 }
@@ -204,14 +210,14 @@ static void kind_change(struct row_history *h, int k, const uint16_t *row, const
 		h->changed |= (unsigned int)ROW_CHANGED_BASE << k;
 }
 
-/* Nobody is to be found through the lens at a backend that left. */
+/* Nobody is to be found through the lens where nobody can be at home: the rows of the table now say where instead. */
 static void lens_change(struct row_history *h, const struct row_inputs *in)
 {
 	for (int k = 0; k < KINDS; k++)
 		for (uint32_t r = 0; h->lens.base[k] && r < h->lens.rows; r++) {
 			uint16_t *base = &h->lens.base[k][r];
 
-			if (*base == SL_SLOT_NONE || !gone(in, *base))
+			if (*base == SL_SLOT_NONE || !homeless(in, *base))
 				continue;
 			*base = SL_SLOT_NONE;
 			h->changed |= (unsigned int)ROW_CHANGED_LENS << k;

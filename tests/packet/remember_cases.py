@@ -30,6 +30,7 @@ def main():
     """Makes files of cases and has them replayed."""
     rows = [(base, None, UP) for base in BASES] + [(None, lens, UP) for lens in SLOTS + [NOBODY]]
     rows += [(base, None, NOBODY) for base in SLOTS]
+    rows += [(base, lens, UP) for base in SLOTS[1:] for lens in (DOWN, GONE, NOBODY)]
     count, number, files = 0, 0, []
     with tempfile.TemporaryDirectory() as folder:
         for (kind, make, what), always in itertools.product(PACKETS, (False, True)):

@@ -134,8 +134,9 @@ def case(sent, kind, starts=False, entry=None, base=None, lens=None, current=UP,
          always=False, end=False, data=False):
     """The verdict, the frame that leaves, and the keys of case.h for a Sent in a row with LOOK."""
     memory = Memory(entry, pressure, full)
-    home = lens if lens is not None else base if base is not None else current
-    is_open = lens is not None or home != current
+    seen = lens not in (None, GONE, NOBODY)
+    home = lens if seen else base if base is not None else current
+    is_open = seen or home != current
     if sent.is_error:
         slot, tracked = quoted(memory, current, home, is_open)
     elif starts:

@@ -272,6 +272,52 @@ static void a_backend_removed_behind_a_lens_takes_only_its_own(void **state)
 	assert_int_equal(timeline_connects(t, web(3)), C);
 }
 
+/* SYNs of strangers until what waits for its second packet was turned over many times. */
+static void flood_of_syns(struct timeline *t)
+{
+	for (uint32_t i = 0; i < 20000; i++)
+		timeline_goes(t, (struct client){.service = WEB, .host = 251, .port = (uint16_t)i}, SYN);
+}
+
+/* Nobody is at home in the older table: no memory is filled for it, and who found none is found by its row. */
+static void a_flood_behind_a_lens_whose_backend_left_breaks_nothing(void **state)
+{
+	struct timeline *t = *state;
+	uint16_t row[TIMELINE_ROWS_MAX];
+
+	for (uint32_t r = 0; r < TIMELINE_ROWS_MAX; r++)
+		row[r] = B;
+	timeline_rekey(t, row, TIMELINE_ROWS_MAX, 99);
+	timeline_state(t, A, SL_BACKEND_GONE);
+	assert_int_equal(timeline_goes(t, web(1), SYN), B);
+	flood_of_syns(t);
+	assert_false(timeline_pressure(t));
+	timeline_moves(t, C);
+	assert_int_equal(timeline_goes(t, web(1), ACK), B);
+	assert_int_equal(timeline_goes(t, web(1), DATA), B);
+	assert_int_equal(timeline_connects(t, web(2)), C);
+}
+
+/* Selection.md 5: under pressure a dead base is none, in the older table neither. */
+static void a_flood_behind_a_lens_whose_backend_is_dead_breaks_nothing_that_starts_in_it(void **state)
+{
+	struct timeline *t = *state;
+	uint16_t row[TIMELINE_ROWS_MAX];
+
+	for (uint32_t r = 0; r < TIMELINE_ROWS_MAX; r++)
+		row[r] = B;
+	timeline_rekey(t, row, TIMELINE_ROWS_MAX, 99);
+	timeline_state(t, A, SL_BACKEND_DOWN);
+	flood_of_syns(t);
+	assert_true(timeline_pressure(t));
+	timeline_pass(t, 1); /* sluiced hears of it */
+	assert_int_equal(timeline_goes(t, web(1), SYN), B);
+	flood_of_syns(t);
+	timeline_moves(t, C);
+	assert_int_equal(timeline_goes(t, web(1), ACK), B);
+	assert_int_equal(timeline_goes(t, web(1), DATA), B);
+}
+
 /* ---- ramps */
 
 static void each_row_moves_at_most_once_in_a_ramp_and_no_connection_breaks(void **state) /* T12 */
@@ -325,6 +371,8 @@ int main(void)
 		TIMELINE_TEST(a_start_moves_no_older_connection_of_its_source),
 		TIMELINE_TEST(key_and_size_change_and_silent_connections_stay_with_their_owner),
 		TIMELINE_TEST(a_backend_removed_behind_a_lens_takes_only_its_own),
+		TIMELINE_TEST(a_flood_behind_a_lens_whose_backend_left_breaks_nothing),
+		TIMELINE_TEST(a_flood_behind_a_lens_whose_backend_is_dead_breaks_nothing_that_starts_in_it),
 		TIMELINE_TEST(each_row_moves_at_most_once_in_a_ramp_and_no_connection_breaks),
 	};
 

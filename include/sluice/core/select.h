@@ -89,18 +89,30 @@ SL_INLINE int sl_select_quic_start(const struct sl_packet *pkt)
 	return version != 0; /* 0 is version negotiation, which only servers send */
 }
 
-/* Reads what the rules need: the remembered connection, and base through the lens or the row. */
-SL_INLINE void sl_select_read(struct sl_env *env, struct sl_packet *pkt, struct sl_select *s)
+/*
+ * The base of the packet's connection through the lens: 1 and *base, or 0: its home is where its row says. So it is
+ * too where nobody is at home in the older table any more (selection.md 5: who is gone is no base).
+ */
+SL_INLINE int sl_select_lens(struct sl_env *env, const struct sl_packet *pkt, __u16 *base)
 {
 	const struct sl_pool *pool = pkt->pool;
 	__u32 hash;
 
+	if (!pool->lens_rows)
+		return 0;
+	hash = sl_row_hash(&pool->lens_key, &pkt->key, pkt->service->lens_hash == SL_HASH_SOURCE);
+	return sl_env_lens(env, pool, pkt->kind, sl_row_of(hash, pool->lens_rows), base) &&
+	       sl_select_state(env, pkt, *base) != SL_BACKEND_GONE;
+}
+
+/* Reads what the rules need: the remembered connection, and base through the lens or the row. */
+SL_INLINE void sl_select_read(struct sl_env *env, struct sl_packet *pkt, struct sl_select *s)
+{
+	const struct sl_pool *pool = pkt->pool;
+
 	pkt->tag = sl_flow_tag(&sl_env_settings(env)->flow_key, &pkt->key, pool->id);
 	s->found = (__u8)!!sl_env_flow_get(env, pkt, &s->flow);
-	if (pool->lens_rows) {
-		hash = sl_row_hash(&pool->lens_key, &pkt->key, pkt->service->lens_hash == SL_HASH_SOURCE);
-		s->open = (__u8)!!sl_env_lens(env, pool, pkt->kind, sl_row_of(hash, pool->lens_rows), &s->base);
-	}
+	s->open = (__u8)!!sl_select_lens(env, pkt, &s->base);
 	if (!s->open) {
 		s->base = sl_env_base(env, pool, pkt->kind, pkt->row, s->current);
 		s->open = s->base != s->current;
