@@ -36,18 +36,10 @@ int apply_create(const struct sl_shm_limits *limits, const struct dp_allocator *
 static void pool_free(struct apply *apply, struct staged_pool *pool)
 {
 	for (int kind = 0; kind < SL_TABLE_KIND_COUNT; kind++)
-		snapshot_rows_put(apply->allocator, pool->table[kind]);
+		snapshot_part_put(apply->allocator, pool->table[kind]);
 	snapshot_pool_put(apply->allocator, pool->built);
 	free(pool->backend);
 	free(pool);
-}
-
-static void drop_part(struct apply *apply, void *part)
-{
-	uint32_t *refs = part; /* first member of every part */
-
-	if (refs != NULL && --*refs == 0)
-		apply->allocator->free(apply->allocator->ctx, part);
 }
 
 /* Forgets everything stated; snapshots keep what they hold. */
@@ -58,10 +50,10 @@ static void void_statements(struct apply *apply)
 			pool_free(apply, apply->pool[id]);
 		apply->pool[id] = NULL;
 	}
-	drop_part(apply, apply->services);
-	drop_part(apply, apply->vip_index);
-	drop_part(apply, apply->neighbors);
-	drop_part(apply, apply->source_index);
+	snapshot_part_put(apply->allocator, apply->services);
+	snapshot_part_put(apply->allocator, apply->vip_index);
+	snapshot_part_put(apply->allocator, apply->neighbors);
+	snapshot_part_put(apply->allocator, apply->source_index);
 	apply->services = NULL;
 	apply->vip_index = NULL;
 	apply->neighbors = NULL;
@@ -181,7 +173,7 @@ static enum sl_reject_reason take_pool(struct apply *apply, const struct sl_pool
 	for (int kind = 0; kind < SL_TABLE_KIND_COUNT; kind++) {
 		if (staged->table[kind] == NULL || (!del && staged->table[kind]->rows == rows_of_kind(pool, (uint32_t)kind)))
 			continue;
-		snapshot_rows_put(apply->allocator, staged->table[kind]);
+		snapshot_part_put(apply->allocator, staged->table[kind]);
 		staged->table[kind] = NULL;
 	}
 	staged->check_rows |= staged->pool.slots != pool->slots;
@@ -288,7 +280,7 @@ static enum sl_reject_reason take_table(struct apply *apply, const struct sl_tab
 		memcpy(rows->row, row, put->length);
 		rows->checksum = put->checksum;
 	}
-	snapshot_rows_put(apply->allocator, pool->table[put->kind]);
+	snapshot_part_put(apply->allocator, pool->table[put->kind]);
 	pool->table[put->kind] = rows;
 	pool->check_rows = true;
 	mark_dirty(apply, pool);

@@ -98,9 +98,8 @@ static struct snapshot_pool *build_pool(struct apply *apply, const struct staged
 		memcpy(pool->backend, staged->backend,
 		       (room < pool->pool.slots ? room : pool->pool.slots) * sizeof(pool->backend[0]));
 	for (int kind = 0; kind < SL_TABLE_KIND_COUNT; kind++) {
-		pool->table[kind] = staged->table[kind];
-		if (pool->table[kind] != NULL)
-			pool->table[kind]->refs++;
+		if (staged->table[kind] != NULL)
+			pool->table[kind] = snapshot_part_get(staged->table[kind]);
 	}
 	pool->current = pool->table[SL_TABLE_CURRENT]->row;
 	pool->term = sl_table_term(pool->pool.id, pool->pool.rows, pool->table[SL_TABLE_CURRENT]->checksum);
@@ -149,7 +148,7 @@ static struct snapshot_vips *build_vips(const struct apply *apply)
 	const struct address_entry *entry;
 
 	for (size_t at = 0; part != NULL && (entry = address_map_next(&apply->vips, &at)) != NULL;)
-		*snapshot_vips_slot(part, &entry->addr) =
+		*(struct sl_vip *)snapshot_vips_slot(part, &entry->addr) =
 			(struct sl_vip){ .addr = entry->addr, .otherwise = (__u8)entry->value };
 	return part;
 }
@@ -160,7 +159,7 @@ static struct snapshot_sources *build_sources(const struct apply *apply)
 	const struct address_entry *entry;
 
 	for (size_t at = 0; part != NULL && (entry = address_map_next(&apply->sources, &at)) != NULL;)
-		*snapshot_sources_slot(part, &entry->addr) = entry->addr;
+		*(struct sl_addr *)snapshot_sources_slot(part, &entry->addr) = entry->addr;
 	return part;
 }
 
@@ -176,13 +175,12 @@ static struct snapshot_neighbors *build_neighbors(const struct apply *apply)
 /* Puts `fresh` in the place of *held, a part of the last snapshot. False: there was no memory for it. */
 static bool replace(const struct apply *apply, void *held, void *fresh)
 {
-	uint32_t *old;
+	void *old;
 
 	if (fresh == NULL)
 		return false;
 	memcpy(&old, held, sizeof(old));
-	if (old != NULL && --*old == 0) /* refs is the first member of every part */
-		apply->allocator->free(apply->allocator->ctx, old);
+	snapshot_part_put(apply->allocator, old);
 	memcpy(held, &fresh, sizeof(fresh));
 	return true;
 }
@@ -215,14 +213,10 @@ static struct snapshot *build_root(struct apply *apply)
 	snapshot->allocator = apply->allocator;
 	snapshot->settings = apply->settings;
 	snapshot->reply_cost_ns = sl_reply_cost_ns(apply->settings.reply_rate);
-	snapshot->services = apply->services;
-	snapshot->vips = apply->vip_index;
-	snapshot->neighbors = apply->neighbors;
-	snapshot->sources = apply->source_index;
-	apply->services->refs++;
-	apply->vip_index->refs++;
-	apply->neighbors->refs++;
-	apply->source_index->refs++;
+	snapshot->services = snapshot_part_get(apply->services);
+	snapshot->vips = snapshot_part_get(apply->vip_index);
+	snapshot->neighbors = snapshot_part_get(apply->neighbors);
+	snapshot->sources = snapshot_part_get(apply->source_index);
 	snapshot->pool_count = apply->pool_top;
 	for (uint32_t id = 0; id < apply->pool_top; id++) {
 		struct snapshot_pool *pool = apply->pool[id] != NULL ? apply->pool[id]->built : NULL;

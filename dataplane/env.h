@@ -69,32 +69,14 @@ SL_INLINE const struct sl_service *sl_env_service(struct sl_env *env, const stru
 
 SL_INLINE const struct sl_vip *sl_env_vip(struct sl_env *env, const struct sl_addr *dst)
 {
-	const struct snapshot_vips *vips = env->snapshot->vips;
-	uint32_t at = snapshot_hash(dst, 0) & vips->mask;
+	const struct sl_vip *vip = snapshot_vips_slot(env->snapshot->vips, dst);
 
-	for (;;) {
-		const struct sl_vip *vip = &vips->slot[at];
-
-		if (snapshot_addr_is_zero(&vip->addr))
-			return NULL;
-		if (sl_addr_equal(&vip->addr, dst))
-			return vip;
-		at = (at + 1) & vips->mask;
-	}
+	return snapshot_addr_is_zero(&vip->addr) ? NULL : vip;
 }
 
 SL_INLINE int sl_env_is_outer_source(struct sl_env *env, const struct sl_addr *src)
 {
-	const struct snapshot_sources *sources = env->snapshot->sources;
-	uint32_t at = snapshot_hash(src, 0) & sources->mask;
-
-	for (;;) {
-		if (snapshot_addr_is_zero(&sources->slot[at]))
-			return 0;
-		if (sl_addr_equal(&sources->slot[at], src))
-			return 1;
-		at = (at + 1) & sources->mask;
-	}
+	return !snapshot_addr_is_zero(snapshot_sources_slot(env->snapshot->sources, src));
 }
 
 SL_INLINE const struct snapshot_pool *env_pool_of(const struct sl_pool *pool)

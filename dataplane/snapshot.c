@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Lifetime of snapshots and of their parts, and the places of entries in their hash indexes. What goes
- * into them is apply_commit.c's business. Manager thread only, but for reading.
+ * Lifetime of snapshots and of their parts, and where a new listener goes. What goes into them is apply_commit.c's
+ * business. Manager thread only, but for reading.
  */
 #include "dataplane/snapshot_layout.h"
 
@@ -48,22 +48,39 @@ static uint32_t index_slots(size_t entries)
 	return slots;
 }
 
-struct snapshot_rows *snapshot_rows_alloc(const struct dp_allocator *allocator, uint32_t rows)
+/* A part with room for `count` entries of `size` bytes behind its `head`; all but its one reference is 0. */
+static void *part_alloc(const struct dp_allocator *allocator, size_t head, size_t count, size_t size)
 {
-	struct snapshot_rows *part =
-		allocator->alloc(allocator->ctx, sizeof(*part) + (size_t)rows * sizeof(part->row[0]), 64);
+	uint32_t *refs = allocator->alloc(allocator->ctx, head + count * size, 64);
 
-	if (part == NULL)
-		return NULL;
-	part->refs = 1;
-	part->rows = rows;
+	if (refs != NULL)
+		*refs = 1;
+	return refs;
+}
+
+void *snapshot_part_get(void *part)
+{
+	uint32_t *refs = part;
+
+	++*refs;
 	return part;
 }
 
-void snapshot_rows_put(const struct dp_allocator *allocator, struct snapshot_rows *rows)
+void snapshot_part_put(const struct dp_allocator *allocator, const void *part)
 {
-	if (rows != NULL && --rows->refs == 0)
-		allocator->free(allocator->ctx, rows);
+	uint32_t *refs = (uint32_t *)part;
+
+	if (refs != NULL && --*refs == 0)
+		allocator->free(allocator->ctx, refs);
+}
+
+struct snapshot_rows *snapshot_rows_alloc(const struct dp_allocator *allocator, uint32_t rows)
+{
+	struct snapshot_rows *part = part_alloc(allocator, sizeof(*part), rows, sizeof(part->row[0]));
+
+	if (part != NULL)
+		part->rows = rows;
+	return part;
 }
 
 struct snapshot_pool *snapshot_pool_alloc(const struct dp_allocator *allocator, const struct sl_pool *pool)
@@ -87,57 +104,46 @@ void snapshot_pool_put(const struct dp_allocator *allocator, const struct snapsh
 	if (part == NULL || --part->refs > 0)
 		return;
 	for (int kind = 0; kind < SL_TABLE_KIND_COUNT; kind++)
-		snapshot_rows_put(allocator, part->table[kind]);
+		snapshot_part_put(allocator, part->table[kind]);
 	allocator->free(allocator->ctx, part);
 }
 
 struct snapshot_services *snapshot_services_alloc(const struct dp_allocator *allocator, size_t listeners)
 {
 	const uint32_t slots = index_slots(listeners);
-	struct snapshot_services *part =
-		allocator->alloc(allocator->ctx, sizeof(*part) + slots * sizeof(part->slot[0]), 64);
+	struct snapshot_services *part = part_alloc(allocator, sizeof(*part), slots, sizeof(part->slot[0]));
 
-	if (part == NULL)
-		return NULL;
-	part->refs = 1;
-	part->mask = slots - 1;
+	if (part != NULL)
+		part->mask = slots - 1;
 	return part;
 }
 
 struct snapshot_vips *snapshot_vips_alloc(const struct dp_allocator *allocator, size_t vips)
 {
 	const uint32_t slots = index_slots(vips);
-	struct snapshot_vips *part = allocator->alloc(allocator->ctx, sizeof(*part) + slots * sizeof(part->slot[0]), 64);
+	struct snapshot_vips *part = part_alloc(allocator, sizeof(*part), slots, sizeof(part->slot[0]));
 
-	if (part == NULL)
-		return NULL;
-	part->refs = 1;
-	part->mask = slots - 1;
+	if (part != NULL)
+		part->mask = slots - 1;
 	return part;
 }
 
 struct snapshot_sources *snapshot_sources_alloc(const struct dp_allocator *allocator, size_t sources)
 {
 	const uint32_t slots = index_slots(sources);
-	struct snapshot_sources *part =
-		allocator->alloc(allocator->ctx, sizeof(*part) + slots * sizeof(part->slot[0]), 64);
+	struct snapshot_sources *part = part_alloc(allocator, sizeof(*part), slots, sizeof(part->slot[0]));
 
-	if (part == NULL)
-		return NULL;
-	part->refs = 1;
-	part->mask = slots - 1;
+	if (part != NULL)
+		part->mask = slots - 1;
 	return part;
 }
 
 struct snapshot_neighbors *snapshot_neighbors_alloc(const struct dp_allocator *allocator, uint32_t count)
 {
-	struct snapshot_neighbors *part =
-		allocator->alloc(allocator->ctx, sizeof(*part) + (size_t)count * sizeof(part->neighbor[0]), 64);
+	struct snapshot_neighbors *part = part_alloc(allocator, sizeof(*part), count, sizeof(part->neighbor[0]));
 
-	if (part == NULL)
-		return NULL;
-	part->refs = 1;
-	part->count = count;
+	if (part != NULL)
+		part->count = count;
 	return part;
 }
 
@@ -156,24 +162,6 @@ struct snapshot_listener *snapshot_services_slot(struct snapshot_services *servi
 	}
 }
 
-struct sl_vip *snapshot_vips_slot(struct snapshot_vips *vips, const struct sl_addr *addr)
-{
-	uint32_t at = snapshot_hash(addr, 0) & vips->mask;
-
-	while (!snapshot_addr_is_zero(&vips->slot[at].addr) && !sl_addr_equal(&vips->slot[at].addr, addr))
-		at = (at + 1) & vips->mask;
-	return &vips->slot[at];
-}
-
-struct sl_addr *snapshot_sources_slot(struct snapshot_sources *sources, const struct sl_addr *addr)
-{
-	uint32_t at = snapshot_hash(addr, 0) & sources->mask;
-
-	while (!snapshot_addr_is_zero(&sources->slot[at]) && !sl_addr_equal(&sources->slot[at], addr))
-		at = (at + 1) & sources->mask;
-	return &sources->slot[at];
-}
-
 uint64_t snapshot_generation(const struct snapshot *snapshot)
 {
 	return snapshot->generation;
@@ -182,15 +170,6 @@ uint64_t snapshot_generation(const struct snapshot *snapshot)
 uint64_t snapshot_tables_checksum(const struct snapshot *snapshot)
 {
 	return snapshot->tables_checksum;
-}
-
-/* A part that all snapshots of one state share: refs is its first member. */
-static void part_put(const struct dp_allocator *allocator, const void *part)
-{
-	uint32_t *refs = (uint32_t *)part;
-
-	if (refs != NULL && --*refs == 0)
-		allocator->free(allocator->ctx, refs);
 }
 
 void snapshot_free(struct snapshot *snapshot)
@@ -202,9 +181,9 @@ void snapshot_free(struct snapshot *snapshot)
 	allocator = snapshot->allocator;
 	for (uint32_t id = 0; id < snapshot->pool_count; id++)
 		snapshot_pool_put(allocator, snapshot->pool[id]);
-	part_put(allocator, snapshot->services);
-	part_put(allocator, snapshot->vips);
-	part_put(allocator, snapshot->neighbors);
-	part_put(allocator, snapshot->sources);
+	snapshot_part_put(allocator, snapshot->services);
+	snapshot_part_put(allocator, snapshot->vips);
+	snapshot_part_put(allocator, snapshot->neighbors);
+	snapshot_part_put(allocator, snapshot->sources);
 	allocator->free(allocator->ctx, snapshot);
 }

@@ -12,7 +12,7 @@
 
 #include "dataplane/snapshot.h"
 
-/* One table of one pool. */
+/* One table of one pool. `refs` is the first member of this and of every part below, but of pools. */
 struct snapshot_rows {
 	uint32_t refs;
 	uint32_t rows;
@@ -104,19 +104,47 @@ SL_INLINE bool snapshot_addr_is_zero(const struct sl_addr *addr)
 	return (addr->d[0] | addr->d[1]) == 0;
 }
 
-/* Parts: alloc returns one reference, NULL is no memory; get adds one; put frees at the last. */
+/*
+ * The slot of `addr` in an index whose slots, of `size` bytes, begin with the address that names them, or the empty one
+ * where it belongs. An index is never full.
+ */
+SL_INLINE const void *snapshot_addr_slot(const void *slots, size_t size, uint32_t mask, const struct sl_addr *addr)
+{
+	uint32_t at = snapshot_hash(addr, 0) & mask;
+
+	for (;;) {
+		const struct sl_addr *there = (const struct sl_addr *)((const char *)slots + at * size);
+
+		if (snapshot_addr_is_zero(there) || sl_addr_equal(there, addr))
+			return there;
+		at = (at + 1) & mask;
+	}
+}
+
+SL_INLINE const struct sl_vip *snapshot_vips_slot(const struct snapshot_vips *vips, const struct sl_addr *addr)
+{
+	return snapshot_addr_slot(vips->slot, sizeof(vips->slot[0]), vips->mask, addr);
+}
+
+SL_INLINE const struct sl_addr *snapshot_sources_slot(const struct snapshot_sources *sources, const struct sl_addr *addr)
+{
+	return snapshot_addr_slot(sources->slot, sizeof(sources->slot[0]), sources->mask, addr);
+}
+
+/* The slot where the listener is, or the empty one where it belongs. */
+struct snapshot_listener *snapshot_services_slot(struct snapshot_services *services, const struct sl_addr *addr,
+						 __be16 port, uint8_t proto);
+
+/* Parts: alloc returns one reference, NULL is no memory; get adds one and returns the part; put frees at the last. */
 struct snapshot_rows *snapshot_rows_alloc(const struct dp_allocator *allocator, uint32_t rows);
-void snapshot_rows_put(const struct dp_allocator *allocator, struct snapshot_rows *rows);
-struct snapshot_pool *snapshot_pool_alloc(const struct dp_allocator *allocator, const struct sl_pool *pool);
-void snapshot_pool_put(const struct dp_allocator *allocator, const struct snapshot_pool *pool);
 struct snapshot_services *snapshot_services_alloc(const struct dp_allocator *allocator, size_t listeners);
 struct snapshot_vips *snapshot_vips_alloc(const struct dp_allocator *allocator, size_t vips);
 struct snapshot_sources *snapshot_sources_alloc(const struct dp_allocator *allocator, size_t sources);
 struct snapshot_neighbors *snapshot_neighbors_alloc(const struct dp_allocator *allocator, uint32_t count);
-/* The slot where the key is, or the empty one where it belongs. The index is never full. */
-struct snapshot_listener *snapshot_services_slot(struct snapshot_services *services, const struct sl_addr *addr,
-						 __be16 port, uint8_t proto);
-struct sl_vip *snapshot_vips_slot(struct snapshot_vips *vips, const struct sl_addr *addr);
-struct sl_addr *snapshot_sources_slot(struct snapshot_sources *sources, const struct sl_addr *addr);
+void *snapshot_part_get(void *part);
+void snapshot_part_put(const struct dp_allocator *allocator, const void *part); /* NULL is fine */
+/* A pool is a part, too, but holds parts itself. */
+struct snapshot_pool *snapshot_pool_alloc(const struct dp_allocator *allocator, const struct sl_pool *pool);
+void snapshot_pool_put(const struct dp_allocator *allocator, const struct snapshot_pool *pool);
 
 #endif
