@@ -90,18 +90,12 @@ SL_INLINE void env_flow_forget(struct sl_env *env, const struct sl_packet *pkt)
 	env_flow_put_own(env, pkt, SL_SLOT_NONE, flags);
 }
 
-/* The life of an entry in that state. */
-SL_INLINE uint32_t env_flow_life_as(uint32_t life_s, uint8_t flags)
-{
-	return flags & SL_FLOW_IS_CLOSING && life_s > SL_FLOW_CLOSING_S ? SL_FLOW_CLOSING_S : life_s;
-}
-
 /* The worker's own entry, no longer than what was told of it: who asks the shared table must not be misled. */
 SL_INLINE bool env_flow_own(const struct sl_env *env, const struct sl_packet *pkt, uint32_t life_s, struct sl_flow *flow)
 {
 	if (!flow_table_get(env->flows, pkt->tag, life_s, flow))
 		return false;
-	life_s = env_flow_life_as(life_s, flow->flags);
+	life_s = sl_flow_life_as(life_s, flow->flags & SL_FLOW_IS_CLOSING);
 	return env->shared.bucket == NULL || flow->age_s <= life_s - life_s / ENV_FLOW_EPOCHS;
 }
 
@@ -139,7 +133,7 @@ SL_INLINE bool env_flow_newest(const struct sl_env *env, const struct sl_packet 
 	}
 	if (flow->slot == SL_SLOT_NONE)
 		return true;
-	if (env_flow_is_over(env, flow, env_flow_life_as(life_s, flow->flags)))
+	if (env_flow_is_over(env, flow, sl_flow_life_as(life_s, flow->flags & SL_FLOW_IS_CLOSING)))
 		return false;
 	flow->where |= FLOW_TABLE_DUE; /* there was no room: perhaps there is now */
 	return true;
@@ -206,7 +200,7 @@ SL_INLINE void sl_env_flow_touch(struct sl_env *env, const struct sl_packet *pkt
 
 	if (pkt->flags & SL_PKT_QUOTED || (flow->age_s == 0 && flow->flags == flags && !flow->where))
 		return;
-	life_s = env_flow_life_as(env_flow_life(pkt), flags);
+	life_s = sl_flow_life_as(env_flow_life(pkt), flags & SL_FLOW_IS_CLOSING);
 	tell = flow->flags != flags || flow->where & FLOW_TABLE_DUE || env_flow_is_due(env, life_s, flow->age_s) ||
 	       (!shared && flow_table_now_s(env->flows) - flow->age_s <= env->shared.since_s);
 	if (tell && !(flags & SL_FLOW_IS_UNCONFIRMED))

@@ -61,9 +61,7 @@ static unsigned int entry_kind(const struct sl_flow_bucket *bucket, unsigned int
 
 static bool entry_lives(const struct sl_flow_bucket *bucket, unsigned int way, uint16_t now_s, uint32_t life_s)
 {
-	if (bucket->slot[way] & SL_FLOW_CLOSING && life_s > SL_FLOW_CLOSING_S)
-		life_s = SL_FLOW_CLOSING_S;
-	return sl_flow_age_s(now_s, bucket->seen_s[way]) <= life_s;
+	return sl_flow_age_s(now_s, bucket->seen_s[way]) <= sl_flow_life_as(life_s, bucket->slot[way] & SL_FLOW_CLOSING);
 }
 
 /* False: the place may be taken. Whose pool it is nobody knows, so the longest life of its kind counts. */

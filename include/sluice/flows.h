@@ -91,6 +91,12 @@ SL_INLINE __u32 sl_flow_life_s(__u32 idle_s)
 	return idle_s + idle_s / 4 + 2;
 }
 
+/* The life of an entry that is closing (not 0) or not, of such a life: closing never makes it longer. */
+SL_INLINE __u32 sl_flow_life_as(__u32 life_s, int closing)
+{
+	return closing && life_s > SL_FLOW_CLOSING_S ? SL_FLOW_CLOSING_S : life_s;
+}
+
 /* Seconds between `seen_s` and `now_s`; a moment in the future (clocks of two cores) counts as now. */
 SL_INLINE __u16 sl_flow_age_s(__u16 now_s, __u16 seen_s)
 {
@@ -165,9 +171,7 @@ SL_INLINE int sl_flow_find(const struct sl_flow_bucket *bucket, __u64 buckets, _
 /* False: so old that it counts as free. `life_s` is sl_flow_life_s() of its pool and kind. */
 SL_INLINE int sl_flow_entry_lives(const struct sl_flow_entry *entry, __u16 now_s, __u32 life_s)
 {
-	if (entry->closing && life_s > SL_FLOW_CLOSING_S)
-		life_s = SL_FLOW_CLOSING_S;
-	return sl_flow_age_s(now_s, entry->seen_s) <= life_s;
+	return sl_flow_age_s(now_s, entry->seen_s) <= sl_flow_life_as(life_s, entry->closing);
 }
 
 #endif
