@@ -38,6 +38,7 @@ struct flow_table {
 	uint64_t now_s;
 	uint64_t sweep_at;      /* next bucket of both segments */
 	uint64_t sweep_ns;      /* when the last bucket was due; 0: not started */
+	uint64_t sweep_step_ns; /* from one bucket's turn to the next one's: all have theirs in FLOW_TABLE_SWEEP_S */
 	uint64_t young_out;     /* unconfirmed ones pushed out young within this second */
 	uint64_t turning_until_s, late_until_s;
 	bool full;
@@ -287,7 +288,6 @@ static void sweep_bucket(struct flow_table *table, uint64_t at)
 static void sweep(struct flow_table *table, uint64_t now_ns)
 {
 	const uint64_t buckets = table->confirmed.buckets + table->unconfirmed.buckets;
-	const uint64_t step_ns = FLOW_TABLE_SWEEP_S * 1000000000ull / buckets;
 	uint64_t count;
 
 	if (table->confirmed.used * 100 < flow_table_capacity(table) * ROOMY_PERCENT)
@@ -296,10 +296,10 @@ static void sweep(struct flow_table *table, uint64_t now_ns)
 		table->sweep_ns = now_ns;
 		return;
 	}
-	if (now_ns - table->sweep_ns < step_ns)
+	if (now_ns - table->sweep_ns < table->sweep_step_ns)
 		return;
-	count = (now_ns - table->sweep_ns) / step_ns;
-	table->sweep_ns += count * step_ns;
+	count = (now_ns - table->sweep_ns) / table->sweep_step_ns;
+	table->sweep_ns += count * table->sweep_step_ns;
 	for (uint64_t i = 0; i < count && i < SWEEP_MAX; i++) {
 		sweep_bucket(table, table->sweep_at);
 		if (++table->sweep_at == buckets)
@@ -355,6 +355,7 @@ int flow_table_create(const struct dp_allocator *allocator, uint64_t flows, uint
 		return -ENOMEM;
 	table->confirmed.buckets = buckets;
 	table->unconfirmed.buckets = buckets / UNCONFIRMED_PART;
+	table->sweep_step_ns = FLOW_TABLE_SWEEP_S * 1000000000ull / (buckets + table->unconfirmed.buckets);
 	table->confirmed.bucket = allocator->alloc(
 		allocator->ctx, (buckets + table->unconfirmed.buckets) * sizeof(struct sl_flow_bucket), 64);
 	if (table->confirmed.bucket == NULL) {
