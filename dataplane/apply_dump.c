@@ -12,6 +12,7 @@ struct dump {
 	apply_emit emit;
 	void *ctx;
 	int err; /* of the first emit that failed; nothing is emitted after it */
+	uint64_t records; /* so far */
 };
 
 static void dump_record(struct dump *dump, enum sl_record_type type, const void *payload, size_t len,
@@ -21,20 +22,18 @@ static void dump_record(struct dump *dump, enum sl_record_type type, const void 
 
 	if (dump->err < 0)
 		return;
+	dump->records++;
 	memcpy(&record.payload, payload, len);
 	dump->err = dump->emit(dump->ctx, &record, table);
 }
 
-static uint64_t dump_pool(struct dump *dump, const struct staged_pool *pool)
+static void dump_pool(struct dump *dump, const struct staged_pool *pool)
 {
-	uint64_t records = 1;
-
 	dump_record(dump, SL_RECORD_POOL, &pool->pool, sizeof(pool->pool), NULL);
 	for (uint32_t slot = 0; slot < pool->backend_room; slot++) {
 		if (pool->backend[slot].slot != slot)
 			continue;
 		dump_record(dump, SL_RECORD_BACKEND, &pool->backend[slot], sizeof(pool->backend[slot]), NULL);
-		records++;
 	}
 	for (uint32_t kind = 0; kind < SL_TABLE_KIND_COUNT; kind++) {
 		const struct snapshot_rows *rows = pool->table[kind];
@@ -46,59 +45,52 @@ static uint64_t dump_pool(struct dump *dump, const struct staged_pool *pool)
 		put.length = (uint64_t)rows->rows * sizeof(rows->row[0]);
 		put.checksum = rows->checksum;
 		dump_record(dump, SL_RECORD_TABLE, &put, sizeof(put), rows->row);
-		records++;
 	}
-	return records;
 }
 
-static uint64_t dump_addresses(struct dump *dump, const struct apply *apply)
+static void dump_addresses(struct dump *dump, const struct apply *apply)
 {
 	const struct address_entry *entry;
-	uint64_t records = 0;
 
-	for (size_t at = 0; (entry = address_map_next(&apply->listeners, &at)) != NULL; records++) {
+	for (size_t at = 0; (entry = address_map_next(&apply->listeners, &at)) != NULL;) {
 		const struct sl_listener listener = { entry->addr, entry->port, entry->proto, 0, entry->value };
 
 		dump_record(dump, SL_RECORD_LISTENER, &listener, sizeof(listener), NULL);
 	}
-	for (size_t at = 0; (entry = address_map_next(&apply->vips, &at)) != NULL; records++) {
+	for (size_t at = 0; (entry = address_map_next(&apply->vips, &at)) != NULL;) {
 		const struct sl_vip vip = { .addr = entry->addr, .otherwise = (__u8)entry->value };
 
 		dump_record(dump, SL_RECORD_VIP, &vip, sizeof(vip), NULL);
 	}
-	return records;
 }
 
 int apply_dump(const struct apply *apply, apply_emit emit, void *ctx)
 {
-	struct dump dump = { emit, ctx, 0 };
+	struct dump dump = { .emit = emit, .ctx = ctx };
 	struct sl_commit commit = { .generation = apply->generation };
 	const struct sl_reset reset = { 0 };
 
 	if (apply->generation == 0 || apply->records != 0)
 		return -ENOENT;
 	dump_record(&dump, SL_RECORD_RESET, &reset, sizeof(reset), NULL);
-	if (apply->settings_stated) {
+	if (apply->settings_stated)
 		dump_record(&dump, SL_RECORD_SETTINGS, &apply->settings, sizeof(apply->settings), NULL);
-		commit.records++;
-	}
 	for (uint32_t id = 0; id < apply->neighbor_top; id++) {
 		if (apply->neighbor[id].id != id)
 			continue;
 		dump_record(&dump, SL_RECORD_NEIGHBOR, &apply->neighbor[id], sizeof(apply->neighbor[id]), NULL);
-		commit.records++;
 	}
 	for (uint32_t id = 0; id < apply->pool_top; id++) {
 		if (apply->pool[id] != NULL && apply->pool[id]->present)
-			commit.records += dump_pool(&dump, apply->pool[id]);
+			dump_pool(&dump, apply->pool[id]);
 	}
 	for (uint32_t id = 0; id < apply->service_top; id++) {
 		if (apply->service[id].id != id)
 			continue;
 		dump_record(&dump, SL_RECORD_SERVICE, &apply->service[id], sizeof(apply->service[id]), NULL);
-		commit.records++;
 	}
-	commit.records += dump_addresses(&dump, apply);
+	dump_addresses(&dump, apply);
+	commit.records = dump.records - 1; /* what came since RESET */
 	dump_record(&dump, SL_RECORD_COMMIT, &commit, sizeof(commit), NULL);
 	return dump.err;
 }

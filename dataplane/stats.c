@@ -277,19 +277,3 @@ void stats_copy(struct stats *stats, uint64_t budget)
 		stats_store((uint64_t *)&out->bytes, total.bytes);
 	}
 }
-
-void stats_detach(struct stats *stats)
-{
-	stats->region = NULL;
-}
-
-void stats_fini(struct stats *stats)
-{
-	stats_replaced(stats);
-	for (unsigned int w = 0; w < stats->workers; w++)
-		if (stats->now[w].services)
-			stats->allocator->free(stats->allocator->ctx, stats->now[w].services);
-	free(stats->base_counters);
-	stats->base_counters = NULL;
-	stats->region = NULL;
-}

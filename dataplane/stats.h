@@ -38,8 +38,5 @@ int stats_attach(struct stats *stats, void *base, const struct sl_shm_header *he
 void stats_replaced(struct stats *stats);
 /* Copies all verdicts and up to `budget` counters of services and backends. */
 void stats_copy(struct stats *stats, uint64_t budget);
-/* Stops writing: the file is gone. */
-void stats_detach(struct stats *stats);
-void stats_fini(struct stats *stats);
 
 #endif

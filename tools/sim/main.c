@@ -259,9 +259,8 @@ static int close_files(struct sim *sim, int code)
 
 static int run(struct sim *sim)
 {
-	const struct balancer_options balancer = {
+	struct balancer_options balancer = {
 		.config = sim->options.config, .key_file = sim->options.key_file, .errors = stderr};
-	struct balancer_options with_scenario = balancer;
 	int err, code;
 
 	if (sim->options.scenario != NULL)
@@ -270,9 +269,9 @@ static int run(struct sim *sim)
 		err = scenario_load_text("no scenario", "{}", 2, stderr, &sim->scenario);
 	if (err == 0)
 		err = timeline_create(sim->scenario, &sim->timeline);
-	with_scenario.scenario = sim->scenario;
+	balancer.scenario = sim->scenario;
 	if (err == 0)
-		err = balancer_create(&with_scenario, &sim->balancer);
+		err = balancer_create(&balancer, &sim->balancer);
 	if (err < 0)
 		return exit_code_of(err);
 	code = open_files(sim);
