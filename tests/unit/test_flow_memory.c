@@ -123,7 +123,34 @@ static void closing_and_data_after_it_are_told(void **state)
 	assert_int_equal(quoted(1, 1), 5);
 }
 
-/* A request, then FIN, then a long answer: only ACKs come, and they keep it in the file too. */
+/* A worker without room of its own tells the file what it sees, and believes it. */
+static void a_worker_whose_table_is_full_tells_ends_and_data_after_them_all_the_same(void **state)
+{
+	struct sl_packet pkt;
+	struct sl_flow found;
+	uint64_t flow = 1;
+
+	(void)state;
+	while (flow_table_used(env[1].flows) < flow_table_capacity(env[1].flows) * 95 / 100)
+		flow_table_put(env[1].flows, ++flow * 0x9e3779b97f4a7c15ull, 7, SL_FLOW_TCP, 0);
+	do { /* one that finds both of its buckets full */
+		put(0, ++flow, 5, 0);
+		tick();
+		pkt = packet(flow);
+		assert_int_equal(data(1, flow), 5);
+	} while (flow_table_get(env[1].flows, pkt.tag, LIFE_S, &found));
+	assert_true(sl_env_flow_get(&env[1], &pkt, &found));
+	sl_env_flow_touch(&env[1], &pkt, &found, SL_FLOW_IS_CLOSING);
+	tick();
+	assert_true(sl_env_flow_get(&env[1], &pkt, &found));
+	assert_int_equal(found.flags, SL_FLOW_IS_CLOSING);
+	sl_env_flow_touch(&env[1], &pkt, &found, 0);
+	tick();
+	assert_false(flow_table_get(env[1].flows, pkt.tag, LIFE_S, &found));
+	pass(SL_FLOW_CLOSING_S + 5);
+	assert_int_equal(quoted(2, flow), 5);
+}
+
 /* The RST of the old connection and the new one come by two workers in one second, whose rings are read in any order. */
 static void a_reset_that_is_told_after_the_next_connection_of_its_ports_does_not_end_that(void **state)
 {
@@ -148,6 +175,7 @@ static void a_reset_that_is_told_after_the_next_connection_of_its_ports_does_not
 	assert_int_equal(data(0, 1), -1);
 }
 
+/* A request, then FIN, then a long answer: only ACKs come, and they keep it in the file too. */
 static void a_half_closed_connection_that_goes_on_is_not_forgotten_by_the_file(void **state)
 {
 	struct sl_packet pkt = packet(1);
@@ -393,6 +421,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_start_in_a_closed_row_forgets_everywhere_and_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_connection_that_moved_between_workers_goes_where_it_was_seen_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(closing_and_data_after_it_are_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_worker_whose_table_is_full_tells_ends_and_data_after_them_all_the_same,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reset_that_is_told_after_the_next_connection_of_its_ports_does_not_end_that,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_half_closed_connection_that_goes_on_is_not_forgotten_by_the_file, setup, teardown),
