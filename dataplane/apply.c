@@ -271,8 +271,8 @@ static enum sl_reject_reason take_table(struct apply *apply, const struct sl_tab
 	if (pool == NULL || !pool->present)
 		return del ? SL_REJECT_NONE : SL_REJECT_REFERENCE;
 	if (!del) {
-		if (row == NULL || put->rows == 0 || put->rows != rows_of_kind(&pool->pool, put->kind) || put->length != put->rows * sizeof(*row) ||
-		    put->checksum != sl_checksum64(row, put->length))
+		if (row == NULL || put->rows == 0 || put->rows != rows_of_kind(&pool->pool, put->kind) ||
+		    put->length != put->rows * sizeof(*row) || put->checksum != sl_checksum64(row, put->length))
 			return SL_REJECT_TABLE;
 		rows = snapshot_rows_alloc(apply->allocator, put->rows);
 		if (rows == NULL)

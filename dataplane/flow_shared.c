@@ -297,14 +297,16 @@ int flow_shared_tell(struct flow_shared *shared, const struct flow_export *recor
 		     const struct flow_shared_lives *lives)
 {
 	struct place place;
+	bool started;
 
 	if (record->tag == 0 || record->kind >= SL_FLOW_KIND_COUNT)
 		return 0;
 	if (find(shared, record->tag, &place)) {
+		started = record->start || (entry_is_at(shared, place, record->slot) && entry_started(shared, place));
 		if (!entry_lives(shared, place, now_s, lives))
 			entry_write(shared, place, record, record->seen_s);
 		else if (is_newer(shared, place, record, now_s))
-			entry_update(shared, place, record, record->start || (entry_is_at(shared, place, record->slot) && entry_started(shared, place)));
+			entry_update(shared, place, record, started);
 		return 0;
 	}
 	if (record->slot == SL_SLOT_NONE)

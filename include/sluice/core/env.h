@@ -69,8 +69,8 @@ SL_INLINE __u64 sl_env_now(struct sl_env *env);
 SL_INLINE int sl_env_reply_allowed(struct sl_env *env);
 /*
  * Makes the frame fit pkt->plan: plan.grow more bytes in front, or plan.cut less (one of them is 0, and what
- * is cut was readable), plan.frame_len bytes in all (only ever cuts off: never more than the grown frame), and sets pkt->data, pkt->end and
- * pkt->frame_len anew. The new bytes may hold anything. 0, or not 0 when the buffer has no room; the
+ * is cut was readable), plan.frame_len bytes in all (only ever cuts off: never more than the grown frame), and
+ * sets pkt->data, pkt->end and pkt->frame_len anew. The new bytes may hold anything. 0, or not 0 when the buffer has no room; the
  * frame is then as before. Not called when there is nothing to do (sl_room in forward.h).
  */
 SL_INLINE int sl_env_room(struct sl_env *env, struct sl_packet *pkt);

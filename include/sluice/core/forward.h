@@ -35,9 +35,9 @@
  *	sl_room, sl_write               where sl_forward_leaves(&p, v)
  *
  * Each returns the packet's verdict so far; sl_decide is the first six in order. A fragment goes through them
- * alone (sl_decide_parsed): a later one needs to know what its first one, in the same burst, was told. Plan and write are two
- * because BPF loses its pointers when it makes room. Nothing is written to a frame before sl_write, so a
- * frame that does not leave is untouched; sl_write fails for no packet that sl_room accepted. No stage
+ * alone (sl_decide_parsed): a later one needs to know what its first one, in the same burst, was told. Plan and
+ * write are two because BPF loses its pointers when it makes room. Nothing is written to a frame before sl_write,
+ * so a frame that does not leave is untouched; sl_write fails for no packet that sl_room accepted. No stage
  * counts: who knows the end of the packet calls sl_env_count, once.
  */
 #ifndef SLUICE_CORE_FORWARD_H

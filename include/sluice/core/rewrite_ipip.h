@@ -4,8 +4,9 @@
  * the backend's, the inner one the packet's: four combinations, one function.
  *
  *   outer TTL / hop limit 64; TOS / traffic class copied with its ECN bits; padding behind the inner
- *   packet is cut off; what is too long and may be fragmented is split first (split.h); IPv4: DF copied from IPv4 and set for IPv6, identification 0 with DF, else the
- *   inner one XOR bits 0..15 of the flow's hash; IPv6: flow label = bits 16..35 of the flow's hash.
+ *   packet is cut off; what is too long and may be fragmented is split first (split.h); IPv4: DF copied
+ *   from IPv4 and set for IPv6, identification 0 with DF, else the inner one XOR bits 0..15 of the flow's
+ *   hash; IPv6: flow label = bits 16..35 of the flow's hash.
  *   The flow's hash is SipHash-1-3 of its key under settings.flow_key.
  */
 #ifndef SLUICE_CORE_REWRITE_IPIP_H
