@@ -36,6 +36,12 @@ static const struct ctl_command commands[] = {
 	 "[BACKEND | --vip LIST --mode MODE] [--as FORM | --apply] [--undo] [OPTION]...",
 	 "what a backend needs in order to receive packets: printed, or done here; the manual has all options",
 	 CTL_OPTION_POOL | CTL_OPTION_BACKEND_ALL, 0, 1, ctl_backend_setup},
+	{{"backend-check", NULL}, "[BACKEND | --listen LIST --mode MODE --address LIST] [OPTION]...",
+	 "is a backend ready? asked with packets that go the way of traffic",
+	 CTL_OPTION_POOL | CTL_OPTION_BACKEND(CTL_BACKEND_CONFIG) | CTL_OPTION_BACKEND(CTL_BACKEND_LISTEN) |
+		 CTL_OPTION_BACKEND(CTL_BACKEND_VIP) | CTL_OPTION_BACKEND(CTL_BACKEND_MODE) | CTL_OPTION_BACKEND(CTL_BACKEND_ADDRESS) |
+		 CTL_OPTION_BACKEND(CTL_BACKEND_FROM) | CTL_OPTION_BACKEND(CTL_BACKEND_MTU),
+	 0, 1, ctl_backend_check},
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]), LINE_SIZE = 160 };
