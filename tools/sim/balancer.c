@@ -374,8 +374,10 @@ int balancer_create(const struct balancer_options *options, struct balancer **re
 		goto fail;
 	ports = network_ports(b->network, &port_count);
 	err = forwarder_create(ports, port_count, &b->forwarder);
-	if (err == 0)
+	if (err == 0) {
 		forwarder_let_wait(b->forwarder, options->scenario->fragments_wait);
+		forwarder_let_split(b->forwarder, !options->scenario->never_splits);
+	}
 	if (err == 0)
 		err = balancer_settle(b, 0);
 	if (err < 0)

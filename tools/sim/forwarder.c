@@ -132,6 +132,11 @@ void forwarder_let_wait(struct forwarder *forwarder, bool wait)
 	forwarder->lets_wait = wait;
 }
 
+void forwarder_let_split(struct forwarder *forwarder, bool split)
+{
+	forwarder->env.splits = split;
+}
+
 static void forwarder_take(struct forwarder *forwarder, const uint8_t *frame, uint32_t captured, uint32_t frame_len,
 			   uint16_t port)
 {

@@ -32,6 +32,8 @@ void forwarder_use(struct forwarder *forwarder, const struct snapshot *snapshot)
  * (as it is at first, and as the XDP datapath does it).
  */
 void forwarder_let_wait(struct forwarder *forwarder, bool wait);
+/* Whether a packet may leave in parts, as at first; else what is too big is dropped (XDP). */
+void forwarder_let_split(struct forwarder *forwarder, bool split);
 /*
  * Forwards a frame of `frame_len` bytes of which `captured` (at most FORWARDER_FRAME_MAX) are there. *ret_pkt
  * is the packet afterwards, valid until the next call: pkt->data to pkt->end of its pkt->frame_len bytes.

@@ -79,6 +79,7 @@ struct scenario {
 	bool own_time;             /* packet n arrives at n * step_ns, whatever the capture says */
 	uint64_t step_ns;
 	bool fragments_wait;       /* a later fragment waits for its first one, as in sluice-dp */
+	bool never_splits;         /* what outgrows its tunnel is dropped, as by XDP */
 	struct sl_addr outer_source[2]; /* IPv4, IPv6; all zero: the port's address */
 	struct scenario_port *ports;
 	size_t port_count;

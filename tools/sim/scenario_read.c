@@ -243,6 +243,15 @@ static void read_early_fragments(struct scenario_reader *reader, const struct co
 		config_errors_add(reader->errors, node->mark, path, "\"%.60s\" is neither; allowed: drop or wait", text);
 }
 
+static void read_split(struct scenario_reader *reader, const struct config_node *node,
+		       const struct config_path *path, void *into)
+{
+	bool split = true;
+
+	if (scenario_bool(reader, node, path, &split))
+		((struct scenario *)into)->never_splits = !split;
+}
+
 static void read_outer_source(struct scenario_reader *reader, const struct config_node *node,
 			      const struct config_path *path, void *into)
 {
@@ -283,6 +292,7 @@ void scenario_read(struct scenario_reader *reader, const struct config_node *roo
 		{"receive", read_receive},
 		{"time", read_time},
 		{"early-fragments", read_early_fragments},
+		{"split", read_split},
 		{"outer-source", read_outer_source},
 		{"ports", read_ports},
 		{"neighbors", read_neighbors},

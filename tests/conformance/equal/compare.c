@@ -163,10 +163,17 @@ int compare_burst(struct compare *c, const struct home_packet *packets, unsigned
 	differs = compare_verdicts(c);
 	for (int p = 0; differs == 0 && p < HOME_PORTS_MAX; p++)
 		differs = compare_port(c, p);
-	if (differs == 0)
+	if (differs == 0 && !c->home[1]->counts_late)
 		differs = compare_counts(c);
 	if (differs == 0 && (c->home[0]->pressure() || c->home[1]->pressure()))
 		differs = differ(c, "the memory of connections is too full for a comparison", "-", "-");
 	*ret_id = c->id;
 	return differs;
+}
+
+int compare_end(struct compare *c, char *text, size_t size)
+{
+	c->text = text;
+	c->size = size;
+	return compare_counts(c);
 }

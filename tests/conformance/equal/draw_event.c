@@ -162,7 +162,7 @@ void draw_episode(uint64_t seed, unsigned int packets, struct episode *ret_episo
 	draw.datagram = 0;
 	world_draw(&dice, &world);
 	ret_episode->config = world_config_text(&world);
-	ret_episode->scenario = world_scenario_text(&world, true);
+	ret_episode->scenario = world_scenario_text(&world);
 	for (int i = 0; i < DRAW_FLOWS; i++)
 		draw_new_flow(&draw, &draw.flow[i]);
 	while (ret_episode->count < packets) {

@@ -10,6 +10,12 @@
 
 enum home_plant home_plant;
 
+void home_plant_byte(uint8_t *frame, uint32_t len)
+{
+	if (home_plant == HOME_PLANT_BYTE && len > 40 && frame[14] == 0x45 && frame[23] == 4 && frame[15] != 0)
+		frame[20] ^= 0x10;
+}
+
 static void *grow(void *memory, size_t wanted, size_t size, size_t *room)
 {
 	if (wanted <= *room)

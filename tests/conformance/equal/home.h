@@ -62,7 +62,9 @@ struct home_counts {
 
 struct home {
 	const char *name;
-	bool waits; /* a fragment ahead of its first one waits; else it is drop_fragment_early at once */
+	bool waits; /* fragments ahead of their first one wait, and packets leave in parts; else they are dropped */
+	uint32_t longest, shortest;                  /* frames that it can be given */
+	bool counts_late;                            /* reading counters takes long: once an episode */
 	int (*start)(void);                          /* once; 0 or -errno after a message */
 	int (*begin)(void);                          /* nothing is remembered, all counters are 0 */
 	void (*use)(const struct home_state *state);
@@ -79,9 +81,11 @@ enum home_plant {
 	HOME_PLANT_MEMORY, /* connections are forgotten with each change */
 	HOME_PLANT_COUNT,  /* one counter is wrong for fragments that follow */
 };
-extern enum home_plant home_plant; /* home_worker.c does it */
+extern enum home_plant home_plant; /* home_worker.c and home_xdp.c do it */
+/* HOME_PLANT_BYTE on a frame that leaves. */
+void home_plant_byte(uint8_t *frame, uint32_t len);
 
-extern const struct home home_sim_waits, home_sim_drops, home_worker;
+extern const struct home home_sim_waits, home_sim_drops, home_worker, home_xdp;
 
 void home_log_verdict(struct home_log *log, uint32_t id, enum sl_verdict verdict);
 /* A frame of which `captured` bytes are there. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sluice-sim's forwarder, packet by packet. Two of them: one lets fragments wait as workers do, the other drops them
- * as BPF does.
+ * sluice-sim's forwarder, packet by packet. Two of them: one does what only workers can (fragments wait, packets
+ * leave in parts), the other what BPF does.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +40,7 @@ static void use(struct sim *sim, const struct home_state *state)
 		if (forwarder_create(sim->ports, state->port_count, &sim->forwarder) < 0)
 			abort();
 		forwarder_let_wait(sim->forwarder, sim->waits);
+		forwarder_let_split(sim->forwarder, sim->waits);
 		forwarder_count_in(sim->forwarder, sim->services, HOME_SERVICES_MAX, sim->backends, HOME_BACKENDS_MAX);
 	}
 	sim->state = *state;
@@ -110,9 +111,9 @@ static void counts(struct sim *sim, struct home_counts *ret_counts)
 	static void counts_##name_(struct home_counts *ret_counts) { counts(&sims[waits_], ret_counts); }           \
 	static bool pressure_##name_(void) { return forwarder_pressure(sims[waits_].forwarder); }                   \
 	const struct home home_sim_##name_ = {                                                                      \
-		title, waits_, start, begin_##name_, use_##name_, pass_##name_, burst_##name_, counts_##name_,      \
+		title, waits_, HOME_FRAME_MAX, 0, false, start, begin_##name_, use_##name_, pass_##name_, burst_##name_, counts_##name_,      \
 		pressure_##name_,                                                                                   \
 	}
 
 HOME_SIM(waits, true, "sluice-sim");
-HOME_SIM(drops, false, "sluice-sim, early-fragments: drop");
+HOME_SIM(drops, false, "sluice-sim as XDP");

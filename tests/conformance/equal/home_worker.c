@@ -200,8 +200,7 @@ static void collect(void)
 
 			if (frame == NULL)
 				abort();
-			if (home_plant == HOME_PLANT_BYTE && len > 40 && frame[14] == 0x45 && frame[23] == 4 && frame[15] != 0)
-				frame[20] ^= 0x10;
+			home_plant_byte(frame, len);
 			home_log_frame(w->log, p, frame, len);
 			rte_pktmbuf_free(mbuf);
 		}
@@ -276,4 +275,4 @@ static bool pressure(void)
 	return flow_table_pressure(w->worker.flows);
 }
 
-const struct home home_worker = {"sluice-dp's worker", true, start, begin, use, pass, burst, counts, pressure};
+const struct home home_worker = {"sluice-dp's worker", true, HOME_FRAME_MAX, 0, false, start, begin, use, pass, burst, counts, pressure};

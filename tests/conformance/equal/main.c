@@ -21,8 +21,21 @@
 
 enum { EPISODE_PACKETS = 1500, EXIT_DIFFERENT = 1, EXIT_USE = 2, EXIT_BROKEN = 3 };
 
+/* Each home with the sluice-sim that does the same. */
+static const struct pair {
+	const char *word;
+	const struct home *one, *other;
+} pairs[] = {
+	{"worker", &home_sim_waits, &home_worker},
+	{"xdp", &home_sim_drops, &home_xdp},
+};
+
+enum { PAIRS = sizeof(pairs) / sizeof(*pairs) };
+
 struct options {
 	uint64_t packets, seed;
+	const char *home; /* alone; NULL: all */
+	bool compares[PAIRS];
 	const char *keep; /* folder for differences */
 	char **folder;    /* episodes to replay; NULL-terminated */
 	bool verbose;
@@ -35,13 +48,14 @@ struct totals {
 
 static void help(FILE *out)
 {
-	fputs("Usage: equal [--packets N] [--seed S] [--keep FOLDER] [--verbose] [EPISODE...]\n"
+	fputs("Usage: equal [--packets N] [--home worker|xdp] [--seed S] [--keep FOLDER] [--verbose] [EPISODE...]\n"
 	      "Plays episodes (folders of an earlier difference) or drawn packets and changes in every home of the forwarding core and demands the same verdicts,\n"
 	      "bytes and counters. Exit status 0: equal; 1: a difference, written to FOLDER; 2: wrong use; 3: could\n"
 	      "not be compared.\n"
 	      "  --packets N    at least so many packets (default 100000)\n"
 	      "  --seed S       draws them (default: by the clock; printed)\n"
 	      "  --keep FOLDER  for differences: capture, configuration and scenario (default conformance-difference)\n"
+	      "  --home HOME    that one alone: worker, or xdp (which needs root)\n"
 	      "  --plant WHAT   one home makes a mistake: byte, memory or count\n"
 	      "  --verbose      messages about configurations too\n", out);
 }
@@ -64,6 +78,7 @@ static bool parse(int argc, char **argv, struct options *options)
 	static const struct option known[] = {{"packets", required_argument, NULL, 'p'},
 					      {"seed", required_argument, NULL, 's'},
 					      {"keep", required_argument, NULL, 'k'},
+					      {"home", required_argument, NULL, 'o'},
 					      {"plant", required_argument, NULL, 'x'},
 					      {"verbose", no_argument, NULL, 'v'},
 					      {"help", no_argument, NULL, 'h'},
@@ -75,6 +90,7 @@ static bool parse(int argc, char **argv, struct options *options)
 		switch (c) {
 		case 'p': options->packets = strtoull(optarg, &end, 10); break;
 		case 's': options->seed = strtoull(optarg, &end, 10); break;
+		case 'o': options->home = optarg; break;
 		case 'k': options->keep = optarg; break;
 		case 'x':
 			if (!parse_plant(optarg))
@@ -125,7 +141,7 @@ static int show_difference(const struct play *play, struct episode *episode, con
 	fflush(stdout);
 	minimise(play, episode, result);
 	snprintf(text, sizeof(text), "seed %" PRIu64 ", packet %u: %s\n", seed, result->id, result->text);
-	err = report_write(episode, options->keep, text);
+	err = report_write(episode, play->one->waits, options->keep, text);
 	printf("smallest sequence that still shows it: %zu packets, %zu changes: %s\n", episode_packets(episode),
 	       episode->count - episode_packets(episode), result->text);
 	if (err < 0)
@@ -136,36 +152,57 @@ static int show_difference(const struct play *play, struct episode *episode, con
 	return EXIT_DIFFERENT;
 }
 
-static int run(const struct options *options, const struct play *play)
+/* One episode in all homes. Returns an exit code. */
+static int run_episode(const struct options *options, struct play *play, struct episode *episode, uint64_t seed,
+		       struct totals *totals)
+{
+	struct play_result result;
+	int code = 0;
+
+	for (int i = 0; i < PAIRS && code == 0; i++) {
+		int differs;
+
+		if (!options->compares[i])
+			continue;
+		play->one = pairs[i].one;
+		play->other = pairs[i].other;
+		differs = play_episode(play, episode, &result);
+		if (differs < 0) {
+			printf("episode of seed %" PRIu64 " cannot be played after %zu items: %s\n", seed, result.items,
+			       strerror(-differs));
+			code = EXIT_BROKEN;
+		}
+		if (i == 0 || !options->compares[0])
+			add(totals, episode, &result);
+		if (differs > 0)
+			code = show_difference(play, episode, options, seed, &result);
+	}
+	return code;
+}
+
+static int run(const struct options *options, struct play *play)
 {
 	struct totals totals = {0};
-	struct play_result result;
 	struct episode episode;
 	int code = 0;
 
 	for (uint64_t n = 0; code == 0 && totals.packets < options->packets; n++) {
-		int differs;
-
 		draw_episode(options->seed + n, EPISODE_PACKETS, &episode);
-		differs = play_episode(play, &episode, &result);
-		if (differs < 0) {
-			printf("episode of seed %" PRIu64 " cannot be played after %zu items: %s\n", options->seed + n,
-			       result.items, strerror(-differs));
-			code = EXIT_BROKEN;
-		}
-		add(&totals, &episode, &result);
-		if (differs > 0)
-			code = show_difference(play, &episode, options, options->seed + n, &result);
+		code = run_episode(options, play, &episode, options->seed + n, &totals);
 		episode_free(&episode);
 	}
 	print_totals(&totals);
-	printf("%s: %" PRIu64 " packets in %" PRIu64 " episodes, %s and %s\n", code == 0 ? "equal" : "NOT equal", totals.packets,
-	       totals.episodes, play->one->name, play->other->name);
+	printf("%s: %" PRIu64 " packets in %" PRIu64 " episodes", code == 0 ? "equal" : "NOT equal", totals.packets,
+	       totals.episodes);
+	for (int i = 0; i < PAIRS; i++)
+		if (options->compares[i])
+			printf(", %s and %s", pairs[i].one->name, pairs[i].other->name);
+	printf("\n");
 	return code;
 }
 
 /* What was found once. */
-static int replay(const char *folder, const struct play *play)
+static int replay(const struct options *options, const char *folder, struct play *play)
 {
 	struct scenario *scenario;
 	struct play_result result;
@@ -174,16 +211,44 @@ static int replay(const char *folder, const struct play *play)
 
 	if (differs < 0)
 		return EXIT_BROKEN;
-	differs = play_episode(play, &episode, &result);
-	if (differs < 0)
-		printf("%s: cannot be played after %zu items: %s\n", folder, result.items, strerror(-differs));
-	else if (differs > 0)
-		printf("%s: NOT equal, packet %u: %s\n", folder, result.id, result.text);
-	else
-		printf("%s: equal, %zu packets\n", folder, episode_packets(&episode));
+	for (int i = 0; i < PAIRS && differs == 0; i++) {
+		if (!options->compares[i])
+			continue;
+		play->one = pairs[i].one;
+		play->other = pairs[i].other;
+		differs = play_episode(play, &episode, &result);
+		if (differs < 0)
+			printf("%s: cannot be played after %zu items: %s\n", folder, result.items, strerror(-differs));
+		else if (differs > 0)
+			printf("%s: NOT equal, packet %u: %s\n", folder, result.id, result.text);
+		else
+			printf("%s: equal, %zu packets, %s\n", folder, episode_packets(&episode), play->other->name);
+	}
 	episode_free(&episode);
 	scenario_free(scenario);
 	return differs < 0 ? EXIT_BROKEN : differs > 0 ? EXIT_DIFFERENT : 0;
+}
+
+/* False: a home that is wanted does not start. XDP is left out where nobody could load it. */
+static bool start(struct options *options)
+{
+	bool any = false;
+
+	for (int i = 0; i < PAIRS; i++) {
+		if (options->home != NULL && strcmp(options->home, pairs[i].word) != 0)
+			continue;
+		any = true;
+		if (options->home == NULL && pairs[i].other == &home_xdp && geteuid() != 0) {
+			printf("left out: XDP, which needs root\n");
+			continue;
+		}
+		if (pairs[i].one->start() < 0 || pairs[i].other->start() < 0)
+			return false;
+		options->compares[i] = true;
+	}
+	if (!any)
+		fprintf(stderr, "equal: there is no home \"%s\"; there are: worker, xdp\n", options->home);
+	return any;
 }
 
 static void remove_folder(const char *folder)
@@ -203,7 +268,7 @@ int main(int argc, char **argv)
 {
 	struct options options = {.packets = 100000, .seed = (uint64_t)time(NULL), .keep = "conformance-difference"};
 	char folder[] = "/tmp/sluice-equal.XXXXXX";
-	struct play play = {.one = &home_sim_waits, .other = &home_worker};
+	struct play play = {0};
 	int code = 0;
 
 	if (!parse(argc, argv, &options)) {
@@ -212,10 +277,10 @@ int main(int argc, char **argv)
 	}
 	play.errors = options.verbose ? stderr : fopen("/dev/null", "w");
 	play.folder = mkdtemp(folder);
-	if (play.errors == NULL || play.folder == NULL || play.one->start() < 0 || play.other->start() < 0)
+	if (play.errors == NULL || play.folder == NULL || !start(&options))
 		return EXIT_BROKEN;
 	for (char **episode = options.folder; *episode != NULL && code == 0; episode++)
-		code = replay(*episode, &play);
+		code = replay(&options, *episode, &play);
 	if (*options.folder == NULL) {
 		printf("seed %" PRIu64 "\n", options.seed);
 		fflush(stdout);

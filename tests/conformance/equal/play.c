@@ -95,18 +95,24 @@ static int changes(struct playing *p, uint64_t now_ns, size_t first)
 	return err == 0 && any ? settle(p, now_ns) : err;
 }
 
-/* The packets from p->at on that come at once. */
-static unsigned int gather(const struct playing *p, struct home_packet packet[SL_BURST_MAX])
+static bool fits(const struct home *home, uint32_t len)
 {
-	const struct episode_item *first = &p->episode->item[p->at];
+	return len >= home->shortest && len <= home->longest;
+}
+
+/* The packets from p->at on that come at once, as far as both homes can be given them; p->at moves past them. */
+static unsigned int gather(struct playing *p, struct home_packet packet[SL_BURST_MAX])
+{
+	const uint64_t time_ns = p->episode->item[p->at].time_ns;
 	unsigned int count = 0;
 
-	for (size_t i = p->at; i < p->episode->count && count < SL_BURST_MAX; i++) {
-		const struct episode_item *item = &p->episode->item[i];
+	for (; p->at < p->episode->count && count < SL_BURST_MAX; p->at++) {
+		const struct episode_item *item = &p->episode->item[p->at];
 
-		if (item->kind != EPISODE_PACKET || item->time_ns != first->time_ns)
+		if (item->kind != EPISODE_PACKET || item->time_ns != time_ns)
 			break;
-		packet[count++] = (struct home_packet){.bytes = item->bytes, .len = item->len, .id = (uint32_t)i};
+		if (fits(p->play->one, item->len) && fits(p->play->other, item->len))
+			packet[count++] = (struct home_packet){.bytes = item->bytes, .len = item->len, .id = (uint32_t)p->at};
 	}
 	return count;
 }
@@ -139,10 +145,13 @@ static int run(struct playing *p)
 		if (err < 0)
 			break;
 		count = gather(p, packet);
-		p->at += count;
+		if (count == 0)
+			continue;
 		differs = compare_burst(p->compare, packet, count, now_ns, p->result->text, sizeof(p->result->text),
 					&p->result->id);
 	}
+	if (err == 0 && differs == 0)
+		differs = compare_end(p->compare, p->result->text, sizeof(p->result->text));
 	p->result->items = p->at;
 	return err < 0 ? err : differs;
 }

@@ -54,7 +54,7 @@ static int write_capture(const struct episode *episode, const char *folder)
 	return err;
 }
 
-static int write_scenario(const struct episode *episode, const char *folder)
+static int write_scenario(const struct episode *episode, bool waits, const char *folder)
 {
 	FILE *file = open_in(folder, "scenario.yaml", 0644);
 	const char *head = "events:\n";
@@ -63,7 +63,7 @@ static int write_scenario(const struct episode *episode, const char *folder)
 
 	if (file == NULL)
 		return -errno;
-	fputs(episode->scenario, file);
+	fprintf(file, "early-fragments: %s\nsplit: %s\n%s", waits ? "wait" : "drop", waits ? "true" : "false", episode->scenario);
 	for (size_t i = 0; i < episode->count; i++) {
 		const struct episode_item *item = &episode->item[i];
 
@@ -79,7 +79,7 @@ static int write_scenario(const struct episode *episode, const char *folder)
 	return fclose(file) == 0 ? err : -errno;
 }
 
-int report_write(const struct episode *episode, const char *folder, const char *text)
+int report_write(const struct episode *episode, bool waits, const char *folder, const char *text)
 {
 	int err = mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
 
@@ -88,6 +88,6 @@ int report_write(const struct episode *episode, const char *folder, const char *
 	if (err == 0)
 		err = write_capture(episode, folder);
 	if (err == 0)
-		err = write_scenario(episode, folder);
+		err = write_scenario(episode, waits, folder);
 	return err < 0 ? err : write_text(folder, "difference.txt", 0644, text);
 }

@@ -7,7 +7,7 @@
 
 #include "episode.h"
 
-/* Makes `folder`. 0 or -errno. */
-int report_write(const struct episode *episode, const char *folder, const char *text);
+/* Makes `folder`; `waits` as struct home has it. 0 or -errno. */
+int report_write(const struct episode *episode, bool waits, const char *folder, const char *text);
 
 #endif

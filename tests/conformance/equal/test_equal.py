@@ -27,13 +27,13 @@ class Equal(unittest.TestCase):
                               text=True, check=False)
         return done.returncode, done.stdout
 
-    def find(self, plant):
+    def find(self, plant, home="worker"):
         """What is planted is found; returns packets and changes of the smallest sequence."""
-        code, said = self.equal("--seed", "7", "--packets", "50000", "--plant", plant)
+        code, said = self.equal("--seed", "7", "--packets", "50000", "--plant", plant, "--home", home)
         self.assertEqual(code, 1, said)
         small = re.search(r"smallest sequence that still shows it: (\d+) packets, (\d+) changes", said)
         self.assertIsNotNone(small, said)
-        code, said = self.equal("--plant", plant, self.keep)
+        code, said = self.equal("--plant", plant, "--home", home, self.keep)
         self.assertEqual(code, 1, "its files show the difference again: " + said)
         self.assertIn("NOT equal", said)
         code, said = self.equal(self.keep)
@@ -53,6 +53,13 @@ class Equal(unittest.TestCase):
         self.assertLessEqual(packets, 3)
         self.assertTrue(1 <= changes <= 3, changes)
 
+    @unittest.skipIf(os.geteuid() != 0, "XDP needs root")
+    def test_mistakes_of_xdp_are_found(self):
+        for plant in ("byte", "memory", "count"):
+            packets, changes = self.find(plant, "xdp")
+            self.assertLessEqual(packets, 3)
+            self.assertLessEqual(changes, 3)
+
     def test_a_wrong_counter_is_found(self):
         packets, changes = self.find("count")
         self.assertLessEqual(packets, 3)
@@ -66,12 +73,13 @@ class Equal(unittest.TestCase):
     def test_without_a_seed_one_is_printed_that_repeats_the_run(self):
         code, said = self.equal("--packets", "3000")
         self.assertEqual(code, 0, said)
-        seed = re.match(r"seed (\d+)\n", said)[1]
+        seed = re.search(r"^seed (\d+)\n", said, re.M)[1]
         self.assertEqual(self.equal("--packets", "3000", "--seed", seed)[1], said)
 
     def test_wrong_use_is_told(self):
         for argv in (["--packets", "many"], ["--plant", "nothing"], ["--colour"]):
             self.assertEqual(self.equal(*argv)[0], 2, argv)
+        self.assertEqual(self.equal("--home", "sweet")[0], 3)
         code, said = self.equal(self.folder.name + "/nowhere")
         self.assertEqual(code, 3)
         self.assertIn("nowhere", said)

@@ -281,7 +281,7 @@ char *world_config_text(const struct world *world)
 	return text;
 }
 
-char *world_scenario_text(const struct world *world, bool waits)
+char *world_scenario_text(const struct world *world)
 {
 	char *text = NULL;
 	size_t size;
@@ -289,7 +289,7 @@ char *world_scenario_text(const struct world *world, bool waits)
 
 	if (out == NULL)
 		abort();
-	fprintf(out, "receive: up%u\nearly-fragments: %s\nports:\n", world->receive, waits ? "wait" : "drop");
+	fprintf(out, "receive: up%u\nports:\n", world->receive);
 	for (unsigned int p = 0; p < world->ports; p++)
 		fprintf(out, "  - {name: up%u, mac: 02:00:00:00:00:a%u, mtu: %u, kernel-path: %s, "
 			     "addresses: [10.%u.0.1/16, \"fd00:%u::1/64\"]%s}\n", p, p, world->mtu[p],

@@ -52,7 +52,7 @@ void world_draw(struct dice *dice, struct world *world);
 void world_change(struct dice *dice, struct world *world);
 /* The configuration file; the beginning of the scenario, without events. To be freed. */
 char *world_config_text(const struct world *world);
-char *world_scenario_text(const struct world *world, bool waits);
+char *world_scenario_text(const struct world *world);
 
 struct sl_addr world_vip(unsigned int vip);
 struct sl_addr world_address(const char *text);

@@ -93,6 +93,12 @@ class Fragments(Case):
             body[inner.frag * 8:inner.frag * 8 + inner.len - 20] = bytes(inner.payload)
         self.assertEqual(bytes(body), b"".join(bytes(frame[IP].payload) for frame in frames))
 
+    def test_what_outgrows_its_tunnel_is_dropped_where_nothing_may_be_split(self):
+        self.capture(pieces(1, 54))
+        verdicts, out = self.sim(scenario=MTU + "split: false\n")
+        self.assertEqual([v["verdict"] for v in verdicts], ["drop_too_big"] * 6)
+        self.assertEqual(out, [])
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
