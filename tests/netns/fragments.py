@@ -109,8 +109,8 @@ def a_flood_of_fragments_is_its_senders_own(test):
     process = flood(test, lab, "random" if test.source == "random" else address("client2", test.family), test.kind, 90)
     wait_for(lambda: "sending" in process.log_text(), 20, "the flood begins")
     wait_for(lambda: sum(lab.balancer.verdicts().values()) > 5000, 10, "the flood arrives")
-    # What a table without room loses, it loses each time; a machine that is busy with the rest of a test run does not.
-    lost = [item for item in ask(test, lab, 20, 32000, tries=12).items() if item[1].startswith("error")]
+    # A second try for a machine that is busy with other things: what a table without room loses, it loses each time.
+    lost = [item for item in ask(test, lab, 20, 32000, tries=2).items() if item[1].startswith("error")]
     test.check(process.alive(), "the flood ended before its victims")
     test.equal(lost, [], "datagrams that did not arrive during the flood")
     if test.source == "one":
