@@ -88,8 +88,17 @@ struct api_worker {
 	struct sl_worker_stats stats; /* a copy: the file is another process's */
 };
 
+/* One interface as the XDP program is on it. */
+struct api_xdp_interface {
+	char name[16];
+	const char *mode;         /* native, generic; NULL: it is not attached */
+	uint32_t program;         /* the kernel's id of it */
+};
+
 struct api_datapath {
-	const char *kind;         /* dpdk, xdp */
+	const char *kind;         /* dpdk, xdp: what forwards */
+	const char *configured;   /* dpdk, xdp, auto */
+	const char *why;          /* this and no other */
 	bool attached;
 	uint64_t pid;             /* of sluice-dp; 0: not known */
 	uint64_t started_s;       /* wall clock; 0: not known */
@@ -105,6 +114,8 @@ struct api_datapath {
 	uint32_t workers_configured;     /* another number applies when sluice-dp restarts */
 	const struct sl_port_config *ports;
 	uint32_t port_count;
+	const struct api_xdp_interface *xdp; /* those that carry the program, or should */
+	uint32_t xdp_count;
 };
 
 /* The memory of connections. Ages are UINT64_MAX for never. */

@@ -43,6 +43,19 @@ static json_t *ports_json(const struct api_datapath *datapath)
 	return ports;
 }
 
+static json_t *xdp_json(const struct api_datapath *datapath)
+{
+	json_t *interfaces = json_array();
+
+	for (uint32_t i = 0; i < datapath->xdp_count; i++) {
+		const struct api_xdp_interface *xdp = &datapath->xdp[i];
+
+		json_array_append_new(interfaces, json_pack("{s:o, s:s, s:o}", "interface", api_string(xdp->name), "attached",
+							    xdp->mode ? xdp->mode : "no", "program", api_u64(xdp->program)));
+	}
+	return interfaces;
+}
+
 struct api_response api_get_datapath(const struct api_request *request)
 {
 	const struct api_source *source = request->source;
@@ -54,13 +67,15 @@ struct api_response api_get_datapath(const struct api_request *request)
 	source->pools(source->ctx, emit_pool, pools);
 	snprintf(abi, sizeof(abi), "%" PRIu32 ".%" PRIu32, datapath.abi_major, datapath.abi_minor);
 	return api_ok(json_pack(
-		"{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "datapath",
-		api_string(datapath.kind), "attached", datapath.attached, "pid", api_u64(datapath.pid), "started",
+		"{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"datapath", api_string(datapath.kind), "configured", api_string(datapath.configured), "why",
+		api_string(datapath.why), "attached", datapath.attached, "pid", api_u64(datapath.pid), "started",
 		api_u64(datapath.started_s), "session", api_hex(datapath.session), "generation",
 		api_u64(datapath.generation), "applied", api_u64(datapath.applied), "abi", api_string(abi),
 		"data_abi_minor", api_u64(datapath.data_abi_minor), "key_fingerprint", api_hex(datapath.key_fingerprint),
 		"tables", api_hex(datapath.tables), "data_tables", api_hex(datapath.data_tables),
 		"control_beat_age_ms", age_json(datapath.control_beat_age_ms), "data_beat_age_ms",
 		age_json(datapath.data_beat_age_ms), "workers", api_u64(datapath.workers), "workers_alive",
-		api_u64(datapath.workers_alive), "workers_configured", api_u64(datapath.workers_configured), "ports", ports_json(&datapath), "pools", pools));
+		api_u64(datapath.workers_alive), "workers_configured", api_u64(datapath.workers_configured), "ports", ports_json(&datapath), "xdp",
+		xdp_json(&datapath), "pools", pools));
 }

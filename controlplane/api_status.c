@@ -67,7 +67,9 @@ static const char *plural(uint32_t n)
 /* Nobody is attached; a sluice-dp that runs needs another look than one that does not. */
 static enum verdict judge_absent(const struct api_datapath *datapath, char *text, size_t size)
 {
-	if (datapath->moving)
+	if (strcmp(datapath->kind, "xdp") == 0)
+		snprintf(text, size, "no interface carries the XDP program yet: see the log of sluiced");
+	else if (datapath->moving)
 		snprintf(text, size, "sluice-dp (pid %" PRIu64 ") has not taken over the new shared memory yet; it forwards as "
 			 "before", datapath->pid);
 	else if (datapath->pid != 0)

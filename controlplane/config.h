@@ -34,7 +34,7 @@ enum config_withdraw {
 
 struct config_interface {
 	struct sl_port_config port; /* as sluice-dp gets it; queues 0 = auto */
-	char ifname[16];            /* the kernel's interface behind it; empty for pci: and vdev: */
+	char ifname[16];            /* the kernel's interface behind it; empty for pci: and vdev: unless datapath: xdp */
 	char xdp[16];               /* the interface for the XDP datapath; empty: none */
 	unsigned int line, column;
 };
@@ -111,7 +111,7 @@ struct config {
 	char node[SL_NAME_MAX]; /* empty: the caller takes the host's name */
 	char *hash_key_file;    /* NULL: beside the state */
 	enum config_datapath datapath;
-	struct sl_boot boot;    /* ports, workers, memory, poll, user: ready for the shared-memory header */
+	struct sl_boot boot;    /* ports (none with datapath: xdp), workers, memory …: ready for the shared-memory header */
 	char announce_device[16]; /* "sluice0"; empty: addresses are somebody else's business */
 	struct sl_addr outer_source; /* all zero: auto */
 	uint32_t mass_removal_percent; /* 100: no limit */

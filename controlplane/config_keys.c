@@ -16,7 +16,7 @@
 #define MIB (1ull << 20)
 
 static const struct config_word datapaths[] = {
-	{ "dpdk", CONFIG_DATAPATH_DPDK }, { "auto", CONFIG_DATAPATH_AUTO }, { "xdp", CONFIG_WORD_LATER },
+	{ "dpdk", CONFIG_DATAPATH_DPDK }, { "xdp", CONFIG_DATAPATH_XDP }, { "auto", CONFIG_DATAPATH_AUTO },
 	{ 0 },
 };
 static const struct config_word polls[] = {
@@ -82,11 +82,12 @@ static const struct config_key keys[] = {
 	  .text = "The hash key of the fleet: balancers with the same key choose the same backends. "
 		  "`sluicectl key new` makes one." },
 	{ "datapath", CONFIG_TYPE_WORD, IN(config, datapath), .words = datapaths, .value = "auto",
-	  .text = "What forwards. In this version `auto` is `dpdk`." },
+	  .text = "What forwards: `sluice-dp`, or an XDP program in the interfaces' drivers, which needs no other "
+		  "process and no core of its own. In this version `auto` is `dpdk`." },
 	{ "interfaces", CONFIG_TYPE_OTHER, .required = true, .restart = true,
-	  .allowed = "a list of interfaces such as \"af_xdp:eth1\", or maps with name and dpdk",
+	  .allowed = "a list of interfaces such as \"af_xdp:eth1\" or \"xdp:eth1\", or maps with name, dpdk and xdp",
 	  .text = "The interfaces that packets come from and leave by. A text is short for a map with only "
-		  "`dpdk`." },
+		  "`dpdk`; `\"xdp:eth1\"` for one with only `xdp: eth1`." },
 	{ "dpdk", CONFIG_TYPE_OTHER, .allowed = "a map",
 	  .text = "What sluice-dp needs before anything else." },
 	{ "xdp", CONFIG_TYPE_OTHER, .allowed = "a map",
@@ -111,12 +112,14 @@ static const struct config_key keys[] = {
 
 	{ "interfaces[].name", CONFIG_TYPE_NAME, .value_text = "the device", .restart = true,
 	  .text = "The interface's name in statistics and the API." },
-	{ "interfaces[].dpdk", CONFIG_TYPE_OTHER, .required = true, .restart = true,
+	{ "interfaces[].dpdk", CONFIG_TYPE_OTHER, .restart = true,
+	  .value_text = "**required**, but not with `datapath: xdp`",
 	  .allowed = "\"af_xdp:IFNAME\", \"af_packet:IFNAME\", \"pci:ADDRESS\" or \"vdev:NAME,OPTIONS\"",
 	  .text = "What DPDK opens: an interface through AF_XDP (NICs and veth) or AF_PACKET, a PCI "
 		  "device, or a DPDK virtual device (only from a file that root owns and nobody else may "
 		  "write)." },
-	{ "interfaces[].xdp", CONFIG_TYPE_IFNAME, IN(config_interface, xdp), .value_text = "none",
+	{ "interfaces[].xdp", CONFIG_TYPE_IFNAME, IN(config_interface, xdp), 
+	  .value_text = "the IFNAME of `dpdk`; **required** with `datapath: xdp` where that has none",
 	  .text = "The kernel's name of the same interface, for the XDP datapath." },
 	{ "interfaces[].queues", CONFIG_TYPE_NUMBER, IN(config_interface, port.queues), .min = 1,
 	  .max = SL_WORKERS_MAX, .special = "auto", .value = "auto", .restart = true,

@@ -14,8 +14,25 @@ static void default_name(struct config_interface *interface)
 	const size_t len = strcspn(interface->port.device, ",");
 	struct config_reason unused;
 
-	if (len < sizeof(interface->port.name) && config_value_name(interface->port.device, len, &unused))
+	if (len > 0 && len < sizeof(interface->port.name) && config_value_name(interface->port.device, len, &unused))
 		memcpy(interface->port.name, interface->port.device, len);
+	else if (len == 0)
+		memcpy(interface->port.name, interface->xdp, sizeof(interface->xdp));
+}
+
+#define XDP_PREFIX "xdp:"
+
+/* "xdp:eth1", short for {xdp: eth1}. */
+static void read_short_xdp(struct config_reader *reader, const struct config_node *node,
+			   const struct config_path *path, struct config_interface *interface)
+{
+	const char *ifname = node->text + strlen(XDP_PREFIX);
+	struct config_reason reason;
+
+	if (config_value_ifname(ifname, strlen(ifname), &reason))
+		memcpy(interface->xdp, ifname, strlen(ifname) + 1);
+	else
+		config_read_refuse(reader, node, "interfaces[].xdp", path, &reason);
 }
 
 static void read_device(struct config_reader *reader, const struct config_node *node,
@@ -36,6 +53,27 @@ static void read_device(struct config_reader *reader, const struct config_node *
 				  "file that root owns and nobody else may write (chown root, chmod go-w)");
 	if (interface->port.kind == SL_PORT_AF_XDP || interface->port.kind == SL_PORT_AF_PACKET)
 		memcpy(interface->ifname, interface->port.device, sizeof(interface->ifname));
+}
+
+/*
+ * What the datapath cannot do without. `dpdk` and `xdp` say that the file has them: values that were refused have had
+ * their message.
+ */
+static void require_device(struct config_reader *reader, struct config_mark mark, const struct config_path *path,
+			   struct config_interface *interface, bool dpdk, bool xdp)
+{
+	if (!xdp)
+		memcpy(interface->xdp, interface->ifname, sizeof(interface->xdp));
+	if (reader->config->datapath == CONFIG_DATAPATH_XDP) {
+		if (!interface->xdp[0] && !xdp && (interface->port.kind != SL_PORT_NONE || !dpdk))
+			config_errors_add(reader->errors, mark, path,
+					  "has no interface of the kernel, which datapath: xdp needs; allowed: with xdp: IFNAME");
+		memcpy(interface->ifname, interface->xdp, sizeof(interface->ifname));
+	} else if (!dpdk) {
+		config_errors_add(reader->errors, mark, path,
+				  "has no device that sluice-dp can open; allowed: dpdk: \"af_xdp:%s\", or datapath: xdp",
+				  interface->xdp[0] ? interface->xdp : "IFNAME");
+	}
 }
 
 static void read_map(struct config_reader *reader, const struct config_node *map,
@@ -74,6 +112,19 @@ static void read_map(struct config_reader *reader, const struct config_node *map
 		config_errors_add(reader->errors, node->mark, &xdp,
 				  "\"%s\" is another interface than \"%s\" of dpdk:; allowed: the same",
 				  interface->xdp, interface->ifname);
+	require_device(reader, map->mark, path, interface, config_node_get(map, "dpdk"), node);
+}
+
+static void read_text(struct config_reader *reader, const struct config_node *node, const struct config_path *path,
+		      struct config_interface *interface)
+{
+	const bool xdp = strncmp(node->text, XDP_PREFIX, strlen(XDP_PREFIX)) == 0;
+
+	if (xdp)
+		read_short_xdp(reader, node, path, interface);
+	else
+		read_device(reader, node, path, interface);
+	require_device(reader, node->mark, path, interface, !xdp, xdp);
 }
 
 static void refuse_twins(struct config_reader *reader, const struct config_interface *interface,
@@ -91,6 +142,10 @@ static void refuse_twins(struct config_reader *reader, const struct config_inter
 				reader->errors, mark, path,
 				"\"%s\" is already the device of the interface in line %u; allowed: once",
 				interface->port.device, other->line);
+		else if (other->xdp[0] && strcmp(other->xdp, interface->xdp) == 0)
+			config_errors_add(reader->errors, mark, path,
+					  "\"%s\" is already the interface in line %u; allowed: once", interface->xdp,
+					  other->line);
 		else
 			continue;
 		return;
@@ -123,7 +178,7 @@ void config_read_interfaces(struct config_reader *reader, const struct config_no
 		interface->column = node->mark.column;
 		config_read_section(reader, "interfaces[]", NULL, &item, interface);
 		if (node->kind == CONFIG_NODE_TEXT)
-			read_device(reader, node, &item, interface);
+			read_text(reader, node, &item, interface);
 		else if (config_read_expect(reader, node, CONFIG_NODE_MAP, "interfaces", &item))
 			read_map(reader, node, &item, interface);
 		if (!interface->port.name[0])
@@ -132,7 +187,7 @@ void config_read_interfaces(struct config_reader *reader, const struct config_no
 		config->boot.port[i] = interface->port;
 	}
 	config->interface_count = list->count;
-	config->boot.port_count = (__u32)list->count;
+	config->boot.port_count = config->datapath == CONFIG_DATAPATH_XDP ? 0 : (__u32)list->count;
 }
 
 static bool read_cpu(struct config_reader *reader, const struct config_node *node,

@@ -165,9 +165,10 @@ static int start_model(struct daemon *d)
 static void on_tick(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
-	const bool busy = publisher_pump(d->publisher) || d->applied != d->model->generation;
+	const bool told = publisher_pump(d->publisher);
+	const bool busy = daemon_xdp_pump(d) || told || d->applied != d->model->generation;
 
-	uv_timer_set_repeat(timer, d->published && d->attached && busy ? DAEMON_TICK_BUSY_MS : DAEMON_TICK_IDLE_MS);
+	uv_timer_set_repeat(timer, d->published && (d->attached || d->xdp) && busy ? DAEMON_TICK_BUSY_MS : DAEMON_TICK_IDLE_MS);
 }
 
 static void on_before_poll(uv_prepare_t *handle)
@@ -235,7 +236,9 @@ static int start_parts(struct daemon *d)
 	err = start_model(d);
 	if (err < 0)
 		return err;
-	err = daemon_flows_start(d);
+	err = daemon_xdp_start(d);
+	if (err == 0)
+		err = daemon_flows_start(d);
 	if (err < 0)
 		return err;
 	d->status = EXIT_SHM;
@@ -328,6 +331,7 @@ void daemon_destroy(struct daemon *d)
 	api_destroy(d->api);
 	health_destroy(d->health);
 	daemon_network_destroy(d);
+	daemon_xdp_destroy(d);
 	publisher_destroy(d->publisher);
 	shm_file_destroy(d->shm);
 	uv_run(&d->loop, UV_RUN_NOWAIT);

@@ -14,6 +14,7 @@
  *   daemon_steering.c on which interfaces
  *   daemon_rows.c     histories of rows: their files
  *   daemon_state.c    the state file
+ *   daemon_xdp.c      the XDP program as the datapath
  *   daemon_view.c     what the API shows and does
  */
 #ifndef CONTROLPLANE_DAEMON_H
@@ -102,6 +103,8 @@ struct daemon {
 	struct shm_file *shm;
 	uint64_t shm_rows; /* of all tables, that its image has room for */
 	struct publisher *publisher;
+	struct daemon_xdp *xdp; /* daemon_xdp.c; NULL: datapath: dpdk */
+	enum config_datapath datapath; /* as this sluiced started */
 	bool published;      /* a first generation went out */
 	bool data_hangs;     /* it lives, but its heartbeat stopped */
 	bool attached;       /* a data plane said HELLO to this file and lives */
@@ -119,6 +122,7 @@ struct daemon {
 	struct neighbor *neighbors;
 	struct steering *steering;       /* NULL: no AF_XDP port */
 	struct link_listener on_link;
+	struct api_xdp_interface shown_xdp[SL_PORTS_MAX]; /* as last asked for */
 	struct daemon_port_link port_links[SL_PORTS_MAX]; /* by interface of the configuration */
 	struct vip_address *vips;        /* NULL: VIP addresses are somebody else's business; so is the socket */
 	struct sl_addr *vip_list;        /* as last set, ascending */
@@ -159,6 +163,7 @@ size_t daemon_first_probe(const struct daemon *d, const struct sl_addr *address)
 int daemon_flows_start(struct daemon *d);
 void daemon_flows_destroy(struct daemon *d); /* the loop does not run any more */
 void daemon_flows_follow(struct daemon *d);  /* the configuration changed */
+void daemon_flows_maps(struct daemon *d);    /* the XDP program's maps are others */
 void daemon_flows_beat(struct daemon *d);
 /* Whether the memory of connections is full now, and when it was last (CLOCK_BOOTTIME ms; 0: never). */
 void daemon_flows_pressure(const struct daemon *d, bool *ret_now, uint64_t *ret_last_ms);
@@ -186,9 +191,27 @@ void daemon_network_stop(struct daemon *d); /* a clean stop: what the kernel hol
 void daemon_network_destroy(struct daemon *d);
 bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip); /* the kernel answers for it */
 
+/* daemon_xdp.c */
+int daemon_xdp_start(struct daemon *d); /* the configuration is there */
+void daemon_xdp_destroy(struct daemon *d);
+/* The publisher anew, with maps for that much; once there is a place for maps. The model states all of it then. 0 or -errno. */
+int daemon_xdp_open(struct daemon *d, const struct shm_capacity *capacity);
+int daemon_xdp_state(struct daemon *d); /* the same at the start: and the model states all of it to both publishers */
+bool daemon_xdp_pump(struct daemon *d); /* as publisher_pump() */
+void daemon_xdp_beat(struct daemon *d);
+/* The interface at that position of the configuration is as `link` says. */
+void daemon_xdp_port(struct daemon *d, uint16_t index, const struct daemon_port_link *link);
+/* Each CPU as a worker; the counters of services and backends, as in the shared file. Nothing, or 0, without the program. */
+void daemon_xdp_workers(const struct daemon *d, api_emit_worker *emit, void *arg);
+struct sl_counter daemon_xdp_counter(const struct daemon *d, bool backends, uint32_t position);
+uint32_t daemon_xdp_cpus(const struct daemon *d);
+bool daemon_xdp_forwards(const struct daemon *d);
+struct publisher *daemon_xdp_publisher(const struct daemon *d); /* NULL: there is none */
+
 /* daemon_steering.c */
 /* Attaches the steering program to every AF_XDP port; `fatal` says whether one failure ends it. 0 or -errno. */
 int daemon_steering_attach(struct daemon *d, bool fatal);
+bool daemon_steers(const struct daemon *d, const struct config_interface *interface); /* it carries the program */
 void daemon_steering_listen(struct daemon *d); /* to the interfaces of ports, from now on */
 
 /* daemon_numbering.c */

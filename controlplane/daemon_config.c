@@ -66,8 +66,12 @@ void daemon_log_format(struct daemon *d)
 		d->log.format = d->config->log_format == CONFIG_LOG_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
 }
 
-static int check_reload(struct daemon *d, const struct config_diff *diff, char *reterr, size_t reterr_size)
+static int check_reload(struct daemon *d, const struct config *config, const struct config_diff *diff, char *reterr, size_t reterr_size)
 {
+	if ((d->datapath == CONFIG_DATAPATH_XDP) != (config->datapath == CONFIG_DATAPATH_XDP)) {
+		snprintf(reterr, reterr_size, "%s: datapath: another one takes a restart of sluiced; connections go on meanwhile", d->options.config);
+		return -EPERM;
+	}
 	if (diff->backends_removed * 100 <= diff->backends_before * d->config->mass_removal_percent)
 		return 0;
 	snprintf(reterr, reterr_size,
@@ -88,7 +92,7 @@ static void follow(struct daemon *d, bool restart)
 		log_error(&d->log, "the new configuration is only followed in part: reload again, or restart sluiced",
 			  LOG_ERRNO("cause", err));
 	daemon_flows_follow(d);
-	if (restart && daemon_new_file(d) == 0)
+	if (restart && daemon_new_file(d) == 0 && !d->xdp)
 		log_warning(&d->log, "interfaces, cores or memory changed: this applies when sluice-dp restarts");
 	daemon_log_format(d);
 	d->state_dirty = true;
@@ -138,7 +142,7 @@ int daemon_reload(struct daemon *d, char *reterr, size_t reterr_size)
 	if (err < 0) {
 		config_free(config);
 	} else {
-		err = check_reload(d, diff, reterr, reterr_size);
+		err = check_reload(d, config, diff, reterr, reterr_size);
 		if (err == 0)
 			err = take_over(d, config, diff->restart, reterr, reterr_size);
 		if (err == 0)

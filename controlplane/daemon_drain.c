@@ -42,7 +42,7 @@ static struct daemon_drain look(const struct daemon *d, const struct model_backe
 	};
 
 	/* while nobody forwards, silence says nothing */
-	if (before && d->attached && !d->data_hangs && before->packets == now.packets)
+	if (before && (d->attached || daemon_xdp_forwards(d)) && !d->data_hangs && before->packets == now.packets)
 		now.quiet_since_ms = before->quiet_since_ms;
 	return now;
 }

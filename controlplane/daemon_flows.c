@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "flow_file.h"
+#include "flow_map.h"
 #include "flow_scan.h"
+#include "publish_bpf.h"
 #include "sluice/host/boot_id.h"
 
 enum {
@@ -21,6 +23,7 @@ enum {
 	CENSUS_STEP_MS = 2,
 	CENSUS_PAUSE_MS = 1000,      /* between two scans that rows or a reader wait for */
 	CENSUS_PAUSE_SLOTS_MS = 60000, /* between two that only resting numbers wait for */
+	CENSUS_PAUSE_AGE_MS = 10000, /* between two that only delete what is too old from the XDP program's map */
 	CENSUS_WATCH_MS = 10000,     /* how long after it asked last a reader of the API counts as waiting */
 };
 
@@ -30,6 +33,7 @@ struct daemon_flows {
 	struct flow_file_report report;
 	struct flow_census *census;
 	struct flow_scan scan;
+	struct flow_map map;     /* the XDP program's memory, in place of the file; maps NULL: none */
 	uv_timer_t step;
 	uint64_t tried_ms;   /* uv_now of the last attempt */
 	bool failed;         /* it did; said once */
@@ -114,7 +118,7 @@ int daemon_flows_start(struct daemon *d)
 	snprintf(d->flows->path, sizeof(d->flows->path), "%s/%s", d->runtime_dir, SL_FLOWS_FILE);
 	if (err == 0)
 		err = flow_census_create(&d->flows->census);
-	if (err == 0)
+	if (err == 0 && !d->xdp)
 		open_file(d);
 	return err;
 }
@@ -133,8 +137,25 @@ void daemon_flows_follow(struct daemon *d)
 {
 	const struct flow_file *file = d->flows->file;
 
+	if (d->xdp) {
+		for (int kind = 0; kind < SL_FLOW_KIND_COUNT; kind++)
+			d->flows->map.idle_max_s[kind] = d->model->settings.idle_max_s[kind];
+		return;
+	}
 	if (file == NULL || flow_file_header(file)->buckets < sl_flows_buckets(d->config->flow_limit))
 		open_file(d);
+}
+
+void daemon_flows_maps(struct daemon *d)
+{
+	struct daemon_flows *f = d->flows;
+
+	flow_census_forget(f->census);
+	uv_timer_stop(&f->step);
+	f->map = (struct flow_map){ .maps = steering_maps(d->steering),
+				    .tables = publish_bpf_tables(daemon_xdp_publisher(d)) };
+	daemon_flows_follow(d);
+	f->report.capacity = f->map.maps->map[XDP_MAP_FLOWS].entries;
 }
 
 /* ---- pressure ------------------------------------------------------------------------------------------ */
@@ -147,6 +168,11 @@ void daemon_flows_pressure(const struct daemon *d, bool *ret_now, uint64_t *ret_
 
 	*ret_now = false;
 	*ret_last_ms = 0;
+	if (d->flows->map.maps != NULL) {
+		*ret_now = flow_map_pressure(d->flows->map.maps, now_s, &last_s);
+		*ret_last_ms = *ret_now ? now_ms : last_s * 1000;
+		return;
+	}
 	if (d->flows->file == NULL)
 		return;
 	live = flow_file_live(d->flows->file);
@@ -185,6 +211,8 @@ static void take_pressure(struct daemon *d)
  */
 static bool is_complete(const struct daemon *d)
 {
+	if (d->flows->map.maps) /* the map is all that the program remembers */
+		return true;
 	return daemon_boottime_s() > flow_file_header(d->flows->file)->created_s + longest_life_s(d);
 }
 
@@ -192,7 +220,7 @@ static void on_step(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
 	struct daemon_flows *f = d->flows;
-	const struct flow_census_source source = flow_scan_source(&f->scan);
+	const struct flow_census_source source = f->map.maps ? flow_map_source(&f->map) : flow_scan_source(&f->scan);
 	int step;
 
 	if (!flow_census_runs(f->census)) {
@@ -204,7 +232,7 @@ static void on_step(uv_timer_t *timer)
 		return;
 	uv_timer_stop(timer);
 	f->scanned_ms = uv_now(&d->loop);
-	if (flow_file_is_lost(f->file)) { /* what was counted may be zeroes that took the file's place */
+	if (f->file && flow_file_is_lost(f->file)) { /* what was counted may be zeroes that took the file's place */
 		flow_census_forget(f->census);
 		return;
 	}
@@ -224,11 +252,14 @@ static void scan_when_due(struct daemon *d)
 {
 	struct daemon_flows *f = d->flows;
 	const enum model_census due = model_census_due(d->model);
-	const uint64_t pause_ms = due == MODEL_CENSUS_ROWS || is_watched(d) ? CENSUS_PAUSE_MS : CENSUS_PAUSE_SLOTS_MS;
+	const uint64_t slow_ms = f->map.maps ? CENSUS_PAUSE_AGE_MS : CENSUS_PAUSE_SLOTS_MS;
+	const uint64_t pause_ms = due == MODEL_CENSUS_ROWS || is_watched(d) ? CENSUS_PAUSE_MS : slow_ms;
 	struct flow_census_want *wants = NULL;
 	size_t count;
 
-	if (f->file == NULL || flow_census_runs(f->census) || (due == MODEL_CENSUS_NONE && !is_watched(d)))
+	if ((f->file == NULL && f->map.maps == NULL) || flow_census_runs(f->census))
+		return;
+	if (due == MODEL_CENSUS_NONE && !is_watched(d) && f->map.maps == NULL)
 		return;
 	if (f->scanned_ms != 0 && uv_now(&d->loop) - f->scanned_ms < pause_ms)
 		return;
@@ -257,7 +288,9 @@ void daemon_flows_beat(struct daemon *d)
 	struct daemon_flows *f = d->flows;
 	const uint64_t since_ms = uv_now(&d->loop) - f->tried_ms;
 
-	if (f->file != NULL && flow_file_is_lost(f->file)) {
+	if (d->xdp) {
+		/* the map is always there */
+	} else if (f->file != NULL && flow_file_is_lost(f->file)) {
 		if (!f->failed)
 			log_warning(&d->log, "the file of remembered connections was removed, replaced or cut",
 				    LOG_STR("directory", d->runtime_dir));
@@ -273,6 +306,14 @@ void daemon_flows_beat(struct daemon *d)
 
 /* ---- what the API shows -------------------------------------------------------------------------------- */
 
+static void add_flow_counters(void *arg, const struct api_worker *worker)
+{
+	__u64 *sum = arg;
+
+	for (int i = 0; i < SL_FLOW_COUNT_COUNT; i++)
+		sum[i] += worker->stats.flow[i];
+}
+
 static void sum_counters(const struct daemon *d, __u64 ret_sum[SL_FLOW_COUNT_COUNT])
 {
 	for (uint32_t w = 0; w < shm_file_header(d->shm)->limits.workers; w++) {
@@ -281,6 +322,7 @@ static void sum_counters(const struct daemon *d, __u64 ret_sum[SL_FLOW_COUNT_COU
 		for (int i = 0; i < SL_FLOW_COUNT_COUNT; i++)
 			ret_sum[i] += __atomic_load_n(&stats->flow[i], __ATOMIC_RELAXED);
 	}
+	daemon_xdp_workers(d, add_flow_counters, ret_sum);
 }
 
 static void show_file(const struct daemon *d, struct api_flows *flows)
@@ -294,6 +336,17 @@ static void show_file(const struct daemon *d, struct api_flows *flows)
 	flows->capacity = sl_flows_capacity(flow_file_header(d->flows->file)->buckets);
 	flows->used = used < flows->capacity ? used : flows->capacity;
 	flows->tended_age_s = swept_s < now_s ? now_s - swept_s : 0;
+}
+
+static void show_map(const struct daemon *d, struct api_flows *flows)
+{
+	const struct sl_xdp_live *live = xdp_maps_at(d->flows->map.maps, XDP_MAP_LIVE, 0);
+	const uint64_t used = __atomic_load_n(&live->used, __ATOMIC_RELAXED);
+
+	flows->path = steering_dir(d->steering);
+	flows->capacity = d->flows->map.maps->map[XDP_MAP_FLOWS].entries;
+	flows->used = used < flows->capacity ? used : flows->capacity;
+	flows->tended_age_s = d->flows->scanned_ms ? (uv_now(&d->loop) - d->flows->scanned_ms) / 1000 : UINT64_MAX;
 }
 
 static void show_pools(const struct daemon *d, const struct flow_census_result *census, api_emit_flows_pool *emit, void *arg)
@@ -337,6 +390,8 @@ void daemon_flows_show(void *ctx, struct api_flows *ret_flows, api_emit_flows_po
 		last_ms = d->model->pressure_ms;
 	if (last_ms != 0)
 		ret_flows->pressure_age_s = (now_ms - last_ms) / 1000;
+	if (d->flows->map.maps != NULL)
+		show_map(d, ret_flows);
 	sum_counters(d, ret_flows->counter);
 	show_pools(d, census, emit, arg);
 }

@@ -73,12 +73,12 @@ static void on_held(void *ctx, const char *device, bool adopted, uint64_t pid)
 	vip_address_held(d->vips, true);
 }
 
-static const char *lost_word(enum dataplane_lost why)
+static const char *lost_word(enum dataplane_lost why, bool xdp)
 {
 	switch (why) {
-	case DATAPLANE_LOST_ABSENT: return "no sluice-dp";
-	case DATAPLANE_LOST_GONE: return "sluice-dp ended";
-	case DATAPLANE_LOST_STUCK: return "its workers make no progress";
+	case DATAPLANE_LOST_ABSENT: return xdp ? "no sluice-device" : "no sluice-dp";
+	case DATAPLANE_LOST_GONE: return xdp ? "sluice-device ended" : "sluice-dp ended";
+	case DATAPLANE_LOST_STUCK: return xdp ? "no interface carries the XDP program" : "its workers make no progress";
 	case DATAPLANE_LOST_RELEASED: return "released";
 	}
 	return "?";
@@ -101,8 +101,8 @@ static void on_absent(struct daemon *d)
 	vip_address_held(d->vips, false);
 	if (d->vips_withdrawn > before)
 		log_warning(&d->log, "nobody holds the VIP device: VIPs are withdrawn",
-			    LOG_STR("cause", lost_word(DATAPLANE_LOST_ABSENT)));
-	else if (daemon_data_pid(d) == 0)
+			    LOG_STR("cause", lost_word(DATAPLANE_LOST_ABSENT, d->xdp)));
+	else if (!d->xdp && daemon_data_pid(d) == 0)
 		log_warning(&d->log, "no VIP is up yet", LOG_STR("waits_for", "a sluice-dp that holds the VIP device"));
 	else
 		log_info(&d->log, "no VIP is up yet", LOG_STR("waits_for", awaited_word(d)),
@@ -117,7 +117,7 @@ static void on_lost(void *ctx, enum dataplane_lost why)
 		on_absent(d);
 		return;
 	}
-	log_warning(&d->log, "nobody holds the VIP device: VIPs are withdrawn", LOG_STR("cause", lost_word(why)));
+	log_warning(&d->log, "nobody holds the VIP device: VIPs are withdrawn", LOG_STR("cause", lost_word(why, d->xdp)));
 	vip_address_held(d->vips, false);
 }
 
@@ -299,12 +299,26 @@ static void tell_known_paths(struct daemon *d)
 	free(addresses);
 }
 
+/* Interfaces that are not configured any more give their program back at once: nobody else reads from them. */
+static void keep_steered(struct daemon *d)
+{
+	char names[SL_PORTS_MAX][IF_NAMESIZE];
+	size_t count = 0;
+
+	for (size_t i = 0; i < d->config->interface_count; i++)
+		if (daemon_steers(d, &d->config->interfaces[i]))
+			strcpy(names[count++], d->config->interfaces[i].ifname);
+	steering_keep(d->steering, (const char (*)[IF_NAMESIZE])names, count);
+}
+
 int daemon_network_follow(struct daemon *d)
 {
 	int err = tell_ports(d);
 
 	tell_known_paths(d);
 	daemon_steering_attach(d, false);
+	if (d->xdp)
+		keep_steered(d);
 	return err;
 }
 
@@ -322,7 +336,7 @@ void daemon_network_restart_due(struct daemon *d)
 static bool is_steered(const struct daemon *d, const char *ifname)
 {
 	for (size_t i = 0; i < d->config->interface_count; i++)
-		if (d->config->interfaces[i].port.kind == SL_PORT_AF_XDP &&
+		if (daemon_steers(d, &d->config->interfaces[i]) &&
 		    strcmp(d->config->interfaces[i].ifname, ifname) == 0)
 			return true;
 	return false;
@@ -388,6 +402,9 @@ int daemon_network_start(struct daemon *d)
 	if (d->steering)
 		steering_detach_others(d->steering);
 	daemon_steering_listen(d);
+	err = daemon_xdp_state(d); /* now that there is a place for its maps */
+	if (err < 0)
+		return err;
 	return tell_ports(d);
 }
 

@@ -80,6 +80,9 @@ int daemon_new_file(struct daemon *d)
 	d->shm = shm;
 	d->shm_rows = capacity.rows;
 	d->attached = false;
+	err = daemon_xdp_open(d, &capacity);
+	if (err < 0)
+		return err;
 	model_set_publisher(d->model, publisher, &capacity.limits);
 	log_info(&d->log, "made shared memory", LOG_STR("directory", d->runtime_dir), LOG_U64("services", capacity.limits.services),
 		 LOG_U64("backends", capacity.limits.backends));
@@ -174,6 +177,7 @@ static void publish_now(struct daemon *d)
 	d->committed_ms = uv_now(&d->loop);
 	d->state_dirty = true;
 	publisher_pump(d->publisher);
+	daemon_xdp_pump(d);
 	uv_timer_start(&d->tick, d->tick.timer_cb, DAEMON_TICK_BUSY_MS, DAEMON_TICK_BUSY_MS);
 }
 
@@ -227,6 +231,7 @@ void daemon_beat(struct daemon *d)
 	if (d->publish_failed || d->rows_failed)
 		daemon_publish(d);
 	daemon_drain_beat(d);
+	daemon_xdp_beat(d);
 	pid = daemon_data_pid(d);
 	if (d->attached && pid == 0) {
 		d->attached = false;

@@ -36,10 +36,10 @@ static int open_steering(struct daemon *d)
 	return 0;
 }
 
-static int attach_port(struct daemon *d, const char *ifname, struct steering_port *ret_port)
+static int attach_port(struct daemon *d, const char *ifname, uint16_t index, struct steering_port *ret_port)
 {
 	struct error_text reterr;
-	const int err = steering_attach(d->steering, ifname, attach_mode(d->config), ret_port, &reterr);
+	const int err = steering_attach(d->steering, ifname, index, attach_mode(d->config), ret_port, &reterr);
 
 	if (err < 0)
 		log_error(&d->log, "interface cannot be steered", LOG_STR("interface", ifname),
@@ -62,6 +62,11 @@ static struct daemon_port_link port_link(const struct daemon *d, const char *ifn
 	return now;
 }
 
+bool daemon_steers(const struct daemon *d, const struct config_interface *interface)
+{
+	return interface->port.kind == SL_PORT_AF_XDP || (d->datapath == CONFIG_DATAPATH_XDP && interface->ifname[0]);
+}
+
 int daemon_steering_attach(struct daemon *d, bool fatal)
 {
 	for (size_t i = 0; i < d->config->interface_count; i++) {
@@ -69,13 +74,13 @@ int daemon_steering_attach(struct daemon *d, bool fatal)
 		struct steering_port port;
 		int err;
 
-		if (interface->port.kind != SL_PORT_AF_XDP)
+		if (!daemon_steers(d, interface))
 			continue;
 		d->port_links[i] = port_link(d, interface->ifname);
 		err = open_steering(d);
 		if (err < 0)
 			return err;
-		err = attach_port(d, interface->ifname, &port);
+		err = attach_port(d, interface->ifname, (uint16_t)i, &port);
 		if (err < 0 && fatal)
 			return err;
 		if (err < 0)
@@ -83,14 +88,15 @@ int daemon_steering_attach(struct daemon *d, bool fatal)
 		if (port.generic)
 			log_warning(&d->log, "the driver has no native XDP: works, but slowly",
 				    LOG_STR("interface", interface->ifname));
-		log_info(&d->log, port.adopted ? "steering goes on" : "steering attached",
+		daemon_xdp_port(d, (uint16_t)i, &d->port_links[i]);
+		log_info(&d->log, port.adopted ? "the XDP program goes on" : "XDP program attached",
 			 LOG_STR("interface", interface->ifname), LOG_U64("program", port.program_id));
 	}
 	return 0;
 }
 
 /* An AF_XDP port's interface is another one, has another MAC, or is what failed to be steered before. */
-static void follow_link(struct daemon *d, const char *ifname, const struct daemon_port_link *was,
+static void follow_link(struct daemon *d, uint16_t index, const char *ifname, const struct daemon_port_link *was,
 			const struct daemon_port_link *now)
 {
 	struct steering_port port;
@@ -99,9 +105,13 @@ static void follow_link(struct daemon *d, const char *ifname, const struct daemo
 		log_warning(&d->log, "the interface of a port is gone", LOG_STR("interface", ifname));
 		return;
 	}
-	if (attach_port(d, ifname, &port) < 0)
+	if (attach_port(d, ifname, index, &port) < 0)
 		return;
-	if (!port.adopted)
+	daemon_xdp_port(d, index, now);
+	if (!port.adopted && d->xdp)
+		log_info(&d->log, "XDP program attached to a new interface", LOG_STR("interface", ifname),
+			 LOG_U64("program", port.program_id));
+	else if (!port.adopted)
 		log_warning(&d->log, "steering attached to a new interface: restart sluice-dp, its sockets are those of before",
 			    LOG_STR("interface", ifname), LOG_U64("program", port.program_id));
 	else if (memcmp(was->mac, now->mac, sizeof(now->mac)) != 0)
@@ -120,13 +130,13 @@ static void on_link(void *ctx, int ifindex)
 		const struct daemon_port_link was = d->port_links[i];
 		struct daemon_port_link now;
 
-		if (interface->port.kind != SL_PORT_AF_XDP)
+		if (!daemon_steers(d, interface))
 			continue;
 		now = port_link(d, interface->ifname);
 		d->port_links[i] = now;
 		if (was.ifindex != now.ifindex || was.mtu != now.mtu || was.up != now.up ||
 		    memcmp(was.mac, now.mac, sizeof(now.mac)) != 0)
-			follow_link(d, interface->ifname, &was, &now);
+			follow_link(d, (uint16_t)i, interface->ifname, &was, &now);
 	}
 }
 

@@ -21,6 +21,12 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Somebody forwards by what this sluiced stated. */
+static bool daemon_forwards(const struct daemon *d)
+{
+	return d->xdp ? daemon_xdp_forwards(d) : d->attached && daemon_data_pid(d) != 0;
+}
+
 static void show_status(void *ctx, struct api_status *ret)
 {
 	struct daemon *d = ctx;
@@ -36,7 +42,7 @@ static void show_status(void *ctx, struct api_status *ret)
 		.generation = d->model->generation,
 		.applied = d->applied,
 		.applied_lag_ms = d->applied == d->model->generation || d->committed_ms == 0 ? 0 : now_ms - d->committed_ms,
-		.datapath_attached = d->attached && daemon_data_pid(d) != 0,
+		.datapath_attached = daemon_forwards(d),
 		.pending_probes = health_pending(d->health),
 	};
 }
@@ -45,7 +51,7 @@ static void show_status(void *ctx, struct api_status *ret)
 static struct sl_counter counted(const struct daemon *d, bool backends, uint32_t position)
 {
 	const struct sl_shm_limits *limits = &shm_file_header(d->shm)->limits;
-	struct sl_counter sum = { 0, 0 };
+	struct sl_counter sum = daemon_xdp_counter(d, backends, position);
 
 	if (position >= (backends ? limits->backends : limits->services))
 		return sum;
@@ -183,7 +189,7 @@ static int show_drain(void *ctx, const char *pool_name, const char *name, struct
 		.state = model_backend_word(d->model, pool, backend),
 		.admin = backend_admin_name(backend->override.admin),
 		.admin_who = backend->override.who,
-		.attached = d->attached && daemon_data_pid(d) != 0,
+		.attached = daemon_forwards(d),
 		.packets = daemon_backend_counter(d, backend->stats).packets,
 		.quiet_wanted_ms = model_drain_quiet_ms(d->model, pool),
 	};
@@ -210,7 +216,8 @@ static void show_workers(void *ctx, api_emit_worker *emit, void *arg)
 {
 	struct daemon *d = ctx;
 
-	for (uint32_t w = 0; w < shm_file_header(d->shm)->limits.workers; w++) {
+	daemon_xdp_workers(d, emit, arg);
+	for (uint32_t w = 0; !d->xdp && w < shm_file_header(d->shm)->limits.workers; w++) {
 		struct api_worker shown = { .index = w };
 
 		memcpy(&shown.stats, shm_file_stats(d->shm, w), sizeof(shown.stats));
@@ -227,6 +234,37 @@ static uint64_t age_ms(const __u64 *beat_ns, uint64_t now_ns)
 	return now_ns > beat ? (now_ns - beat) / 1000000 : 0;
 }
 
+/* The interfaces of the XDP program, as the kernel has them now. Returns how many. */
+static uint32_t show_xdp(const struct daemon *d, struct api_xdp_interface ret_xdp[static SL_PORTS_MAX])
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; d->steering && i < d->config->interface_count; i++) {
+		const struct config_interface *interface = &d->config->interfaces[i];
+		struct api_xdp_interface *xdp = &ret_xdp[count];
+		bool generic = false;
+
+		if (!daemon_steers(d, interface))
+			continue;
+		*xdp = (struct api_xdp_interface){ .program = 0 };
+		memcpy(xdp->name, interface->ifname, sizeof(xdp->name));
+		if (steering_is_attached(d->steering, interface->ifname, &xdp->program, &generic))
+			xdp->mode = generic ? "generic" : "native";
+		count++;
+	}
+	return count;
+}
+
+static void show_xdp_datapath(struct daemon *d, struct api_datapath *ret)
+{
+	ret->kind = "xdp";
+	ret->attached = daemon_xdp_forwards(d);
+	ret->pid = 0;
+	ret->moving = false;
+	ret->data_tables = ret->applied == ret->generation ? ret->tables : 0;
+	ret->workers = ret->workers_alive = ret->workers_configured = daemon_xdp_cpus(d);
+}
+
 static void show_datapath(void *ctx, struct api_datapath *ret)
 {
 	struct daemon *d = ctx;
@@ -237,6 +275,8 @@ static void show_datapath(void *ctx, struct api_datapath *ret)
 
 	*ret = (struct api_datapath){
 		.kind = "dpdk",
+		.configured = d->datapath == CONFIG_DATAPATH_AUTO ? "auto" : d->xdp ? "xdp" : "dpdk",
+		.why = d->datapath == CONFIG_DATAPATH_AUTO ? "auto is dpdk in this version" : "the configuration says so",
 		.attached = d->attached && pid != 0,
 		.pid = pid > 0 ? (uint64_t)pid : 0,
 		.started_s = __atomic_load_n(&live->data_started_ns, __ATOMIC_RELAXED) / 1000000000u,
@@ -257,7 +297,11 @@ static void show_datapath(void *ctx, struct api_datapath *ret)
 		.workers_alive = (uint32_t)__atomic_load_n(&live->data_workers_alive, __ATOMIC_RELAXED),
 		.ports = header->boot.port,
 		.port_count = header->boot.port_count,
+		.xdp = d->shown_xdp,
+		.xdp_count = show_xdp(d, d->shown_xdp),
 	};
+	if (d->xdp)
+		show_xdp_datapath(d, ret);
 }
 
 /* As much of a person's words as there is room for, cut between characters: half of one is no JSON. */

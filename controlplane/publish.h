@@ -2,7 +2,8 @@
 /*
  * How the model reaches a datapath: it states facts (put, del) and commits; the publisher makes the
  * datapath converge to them and keeps no queue: it remembers per object what the datapath has not
- * seen. Kinds: publish_ring.c (shared memory, DPDK); publish.c has what all kinds share.
+ * seen. Kinds: publish_ring.c (shared memory, DPDK) and publish_bpf.c (BPF maps, XDP);
+ * publish.c has what they share.
  * Main thread only. Nothing here blocks.
  */
 #ifndef CONTROLPLANE_PUBLISH_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Owns the steering program of each AF_XDP port. Pins, below <bpffs>/sluice/<instance>/:
- *   vips, listeners, sources    one for all interfaces
+ * Owns the XDP program of each interface. Pins, below <bpffs>/sluice/<instance>/:
+ *   root, rows, flows, vips …   one for all interfaces (xdp_maps.h)
  *   <interface>/link            keeps the program attached while no sluiced runs
  *   <interface>/xsks_map        the sockets of sluice-dp; survives an update of the program
  *   <interface>/counters
@@ -9,7 +9,7 @@
  * The link is pinned last: an interface with a link has its maps. bpffs allows no dot in a name, so a
  * dot is written as a colon, which no interface name can have.
  */
-#include "steering.h"
+#include "steering_parts.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -25,29 +25,7 @@
 #include "sluice.skel.h"
 #include "bpffs.h"
 #include "steering_link.h"
-#include "steering_map.h"
 #include "steering_pin.h"
-
-/* A smaller log makes the kernel say "no space" instead of what it objects to. Untouched when it loads. */
-#define VERIFIER_LOG_SIZE (1 << 20)
-
-/* The maps of all interfaces together. */
-enum shared { SHARED_VIPS, SHARED_LISTENERS, SHARED_SOURCES, SHARED_COUNT };
-static const char *const shared_name[] = { "vips", "listeners", "sources" };
-
-struct steered {
-	char ifname[IF_NAMESIZE];
-	int link_fd;
-	int counters_fd;
-	int mac_fd;
-	struct steered *next;
-};
-
-struct steering {
-	char dir[256];
-	int shared_fd[SHARED_COUNT];
-	struct steered *ports;
-};
 
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -57,95 +35,9 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 	return 0;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------ */
-
-static int load(struct sluice_bpf *object, const char *verifier_log, struct error_text *reterr)
-{
-	const size_t shown = 200;
-	const size_t len = strlen(verifier_log);
-	int err;
-
-	err = sluice_bpf__load(object);
-	if (err >= 0)
-		return 0;
-	if (err == -EPERM)
-		return error_text_set(reterr, err,
-				      "the steering program: not permitted to load it; sluiced needs "
-				      "CAP_BPF, CAP_NET_ADMIN and "
-				      "CAP_PERFMON, or root");
-	return error_text_set(reterr, err, "the steering program: the kernel refuses it: %s; %s",
-			      strerror(-err), len > shown ? verifier_log + len - shown : verifier_log);
-}
-
-/* Tells the program of `port` the interface's MAC address as it is now. */
-static int tell_mac(const struct steered *port, struct error_text *reterr)
-{
-	struct sl_steering_mac mac;
-	const uint32_t only = 0;
-	int err = steering_link_mac(port->ifname, &mac, reterr);
-
-	if (err < 0)
-		return err;
-	err = bpf_map_update_elem(port->mac_fd, &only, &mac, BPF_ANY);
-	return err < 0 ? error_text_set(reterr, err, "%s: cannot tell the steering program the MAC address: %s",
-					port->ifname, strerror(-err))
-		       : 0;
-}
-
-/* Loads a program for `port` over the pinned maps. The caller destroys *ret_object; counters and mac are
- * port's. */
-static int load_for(const struct steering *steering, struct steered *port, struct sluice_bpf **ret_object,
-		    struct error_text *reterr)
-{
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_size = VERIFIER_LOG_SIZE);
-	char *verifier_log = calloc(1, VERIFIER_LOG_SIZE), path[PATH_MAX];
-	struct sluice_bpf *object;
-	int err = 0;
-
-	if (!verifier_log)
-		return error_text_set(reterr, -ENOMEM, "no memory for the verifier's log");
-	opts.kernel_log_buf = verifier_log;
-	object = sluice_bpf__open_opts(&opts);
-	if (!object) {
-		err = error_text_set(reterr, -errno, "the steering program cannot be opened: %s",
-				     strerror(errno));
-		goto free_log;
-	}
-	for (int i = 0; i < SHARED_COUNT && err == 0; i++)
-		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(object->obj, shared_name[i]), steering->shared_fd[i]);
-	if (err < 0) {
-		error_text_set(reterr, err, "%s: cannot use the BPF maps: %s", steering->dir, strerror(-err));
-		goto destroy;
-	}
-	steering_pin_path(steering->dir, port->ifname, "xsks_map", path);
-	err = steering_map_use(object->maps.xsks_map, path, NULL, reterr);
-	if (err < 0)
-		goto destroy;
-	steering_pin_path(steering->dir, port->ifname, "counters", path);
-	err = steering_map_use(object->maps.counters, path, &port->counters_fd, reterr);
-	if (err < 0)
-		goto destroy;
-	steering_pin_path(steering->dir, port->ifname, "mac", path);
-	err = steering_map_use(object->maps.mac, path, &port->mac_fd, reterr);
-	if (err == 0)
-		err = tell_mac(port, reterr);
-	if (err < 0)
-		goto destroy;
-	err = load(object, verifier_log, reterr);
-	if (err < 0)
-		goto destroy;
-	*ret_object = object;
-	goto free_log;
-destroy:
-	sluice_bpf__destroy(object);
-free_log:
-	free(verifier_log);
-	return err;
-}
-
 /* ---- the interface ------------------------------------------------------------------------------ */
 
-static struct steered *find(struct steering *steering, const char *ifname)
+struct steered *steering_find(struct steering *steering, const char *ifname)
 {
 	struct steered *port;
 
@@ -166,13 +58,27 @@ static void close_port(struct steered *port)
 	free(port);
 }
 
+/* The program of `port`, over the maps as they are now, takes the place of the one before. */
+static int update(struct steering *steering, struct steered *port, struct error_text *reterr)
+{
+	struct sluice_bpf *object;
+	int err = steering_load(steering, port, &object, reterr);
+
+	if (err < 0)
+		return err;
+	err = bpf_link_update(port->link_fd, bpf_program__fd(object->progs.xsk_def_prog), NULL);
+	sluice_bpf__destroy(object);
+	return err < 0 ? error_text_set(reterr, err, "%s: cannot update the attached XDP program: %s", port->ifname,
+					strerror(-err)) : 0;
+}
+
 /* Adopts or attaches; `port` gets its descriptors. */
 static int steer(struct steering *steering, struct steered *port, enum steering_attach_mode mode,
 		 bool *ret_adopted, struct error_text *reterr)
 {
 	struct sluice_bpf *object = NULL;
 	char path[PATH_MAX];
-	int program_fd, err;
+	int err;
 
 	steering_pin_path(steering->dir, port->ifname, "link", path);
 	port->link_fd = steering_link_open(path, port->ifname);
@@ -187,22 +93,15 @@ static int steer(struct steering *steering, struct steered *port, enum steering_
 		if (err < 0)
 			return err;
 	}
-	err = load_for(steering, port, &object, reterr);
+	if (*ret_adopted)
+		return update(steering, port, reterr);
+	err = steering_load(steering, port, &object, reterr);
 	if (err < 0)
 		return err;
-	program_fd = bpf_program__fd(object->progs.xsk_def_prog);
-	if (*ret_adopted) {
-		err = bpf_link_update(port->link_fd, program_fd, NULL);
-		if (err < 0)
-			error_text_set(reterr, err, "%s: cannot update the attached XDP program: %s",
-				       port->ifname, strerror(-err));
-	} else {
-		steering_pin_path(steering->dir, port->ifname, "link", path);
-		port->link_fd = steering_link_attach(port->ifname, program_fd, mode, path, reterr);
-		err = port->link_fd < 0 ? port->link_fd : 0;
-	}
+	steering_pin_path(steering->dir, port->ifname, "link", path);
+	port->link_fd = steering_link_attach(port->ifname, bpf_program__fd(object->progs.xsk_def_prog), mode, path, reterr);
 	sluice_bpf__destroy(object);
-	return err;
+	return port->link_fd < 0 ? port->link_fd : 0;
 }
 
 /* True when `ifname` is steered and still the interface it was; one that was made anew is forgotten. */
@@ -228,7 +127,7 @@ static bool is_attached(struct steering *steering, const char *ifname)
 	return false;
 }
 
-int steering_attach(struct steering *steering, const char *ifname, enum steering_attach_mode mode,
+int steering_attach(struct steering *steering, const char *ifname, uint16_t index, enum steering_attach_mode mode,
 		    struct steering_port *ret_port, struct error_text *reterr)
 {
 	struct steering_port result = {0};
@@ -237,7 +136,9 @@ int steering_attach(struct steering *steering, const char *ifname, enum steering
 
 	if (is_attached(steering, ifname)) {
 		result.adopted = true;
-		err = tell_mac(find(steering, ifname), reterr);
+		port = steering_find(steering, ifname);
+		port->port = index;
+		err = steering_tell_mac(port, reterr);
 		if (err < 0)
 			return err;
 		goto describe;
@@ -251,6 +152,7 @@ int steering_attach(struct steering *steering, const char *ifname, enum steering
 	if (!port)
 		return error_text_set(reterr, -ENOMEM, "%s: no memory", ifname);
 	snprintf(port->ifname, sizeof(port->ifname), "%s", ifname);
+	port->port = index;
 	port->link_fd = -1;
 	port->counters_fd = -1;
 	port->mac_fd = -1;
@@ -287,6 +189,25 @@ int steering_detach(struct steering *steering, const char *ifname)
 	return -ENOENT;
 }
 
+static bool is_among(const char *ifname, const char (*names)[IF_NAMESIZE], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], ifname) == 0)
+			return true;
+	return false;
+}
+
+void steering_keep(struct steering *steering, const char (*names)[IF_NAMESIZE], size_t count)
+{
+	struct steered *next;
+
+	for (struct steered *port = steering->ports; port; port = next) {
+		next = port->next;
+		if (!is_among(port->ifname, names, count))
+			steering_detach(steering, port->ifname);
+	}
+}
+
 void steering_detach_others(struct steering *steering)
 {
 	char names[STEERING_PINS_MAX][IF_NAMESIZE], path[PATH_MAX];
@@ -295,7 +216,7 @@ void steering_detach_others(struct steering *steering)
 	int fd;
 
 	for (i = 0; i < count; i++) {
-		if (find(steering, names[i]))
+		if (steering_find(steering, names[i]))
 			continue;
 		steering_pin_path(steering->dir, names[i], "link", path);
 		fd = steering_link_open(path, names[i]);
@@ -309,137 +230,94 @@ void steering_detach_others(struct steering *steering)
 
 void steering_detach_all(struct steering *steering)
 {
-	char path[PATH_MAX];
-
 	while (steering->ports)
 		steering_detach(steering, steering->ports->ifname);
 	steering_detach_others(steering);
-	for (int i = 0; i < SHARED_COUNT; i++) {
-		snprintf(path, sizeof(path), "%s/%s", steering->dir, shared_name[i]);
-		unlink(path);
-	}
+	xdp_maps_unlink(steering->dir);
 	rmdir(steering->dir);
 }
 
-/* ---- what it steers ----------------------------------------------------------------------------- */
+/* ---- bigger maps -------------------------------------------------------------------------------- */
 
-int steering_vips_keep(struct steering *steering, const struct sl_vip *vips, size_t count)
+bool steering_is_attached(const struct steering *steering, const char *ifname, uint32_t *ret_id, bool *ret_generic)
 {
-	struct sl_addr *keys = calloc(count ? count : 1, sizeof(*keys));
-	size_t i;
-	int err;
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
+	const struct steered *port = steering->ports;
 
-	if (!keys)
-		return -ENOMEM;
-	for (i = 0; i < count; i++)
-		keys[i] = vips[i].addr;
-	err = steering_map_keep(steering->shared_fd[SHARED_VIPS], keys, sizeof(*keys), count);
-	free(keys);
-	return err;
+	while (port && strcmp(port->ifname, ifname) != 0)
+		port = port->next;
+	if (!port || bpf_obj_get_info_by_fd(port->link_fd, &info, &len) < 0 || info.xdp.ifindex == 0 ||
+	    steering_link_program(ifname, ret_id, ret_generic) < 0)
+		return false;
+	return *ret_id == info.prog_id;
 }
 
-int steering_vips_add(struct steering *steering, const struct sl_vip *vips, size_t count)
+size_t steering_port_count(const struct steering *steering)
 {
-	size_t i;
+	size_t count = 0;
+
+	for (const struct steered *port = steering ? steering->ports : NULL; port; port = port->next)
+		count++;
+	return count;
+}
+
+const char *steering_dir(const struct steering *steering)
+{
+	return steering->dir;
+}
+
+const struct xdp_maps *steering_maps(const struct steering *steering)
+{
+	return steering->maps;
+}
+
+int steering_grow(struct steering *steering, const struct xdp_capacity *capacity, struct error_text *reterr)
+{
+	struct xdp_maps *maps = calloc(1, sizeof(*maps));
+	int err = maps ? xdp_maps_open(maps, steering->dir, capacity, reterr)
+		       : error_text_set(reterr, -ENOMEM, "no memory for maps");
+
+	if (err < 0) {
+		free(maps);
+		return err;
+	}
+	if (!xdp_maps_staged(maps) && !steering->before) {
+		xdp_maps_close(maps);
+		free(maps);
+		return 0;
+	}
+	if (steering->before) { /* nothing was attached to those in between */
+		xdp_maps_close(steering->maps);
+		free(steering->maps);
+	} else {
+		steering->before = steering->maps;
+	}
+	steering->maps = maps;
+	xdp_maps_carry(maps, steering->before);
+	return 1;
+}
+
+int steering_move(struct steering *steering, struct error_text *reterr)
+{
 	int err = 0;
 
-	for (i = 0; i < count && err == 0; i++)
-		err = steering_map_put(steering->shared_fd[SHARED_VIPS], &vips[i].addr, &vips[i], sizeof(vips[i]));
-	return err;
-}
-
-static struct sl_steering_listener listener_key(const struct sl_listener *listener)
-{
-	return (struct sl_steering_listener){
-		.addr = listener->addr, .port = listener->port, .proto = listener->proto};
-}
-
-int steering_listeners_keep(struct steering *steering, const struct sl_listener *listeners, size_t count)
-{
-	struct sl_steering_listener *keys = calloc(count ? count : 1, sizeof(*keys));
-	size_t i;
-	int err;
-
-	if (!keys)
-		return -ENOMEM;
-	for (i = 0; i < count; i++)
-		keys[i] = listener_key(&listeners[i]);
-	err = steering_map_keep(steering->shared_fd[SHARED_LISTENERS], keys, sizeof(*keys), count);
-	free(keys);
-	return err;
-}
-
-int steering_listeners_add(struct steering *steering, const struct sl_listener *listeners, size_t count)
-{
-	struct sl_steering_listener key;
-	size_t i;
-	int err = 0;
-
-	for (i = 0; i < count && err == 0; i++) {
-		key = listener_key(&listeners[i]);
-		err = steering_map_put(steering->shared_fd[SHARED_LISTENERS], &key, &listeners[i].service,
-				       sizeof(listeners[i].service));
-	}
-	return err;
-}
-
-int steering_sources_set(struct steering *steering, struct sl_addr *sources, size_t count)
-{
-	const int fd = steering->shared_fd[SHARED_SOURCES];
-	const uint32_t present = 0;
-	int err = steering_map_keep(fd, sources, sizeof(*sources), count);
-
-	for (size_t i = 0; i < count && err == 0; i++)
-		err = steering_map_put(fd, &sources[i], &present, sizeof(present));
-	return err;
-}
-
-int steering_counters(struct steering *steering, const char *ifname,
-		      uint64_t ret_counters[SL_STEERING_COUNTER_COUNT])
-{
-	struct steered *port = find(steering, ifname);
-	const int cpus = libbpf_num_possible_cpus();
-	uint64_t *values;
-	uint32_t i;
-	int cpu, err = 0;
-
-	if (!port)
-		return -ENOENT;
-	if (cpus < 0)
-		return cpus;
-	values = calloc((size_t)cpus, sizeof(*values));
-	if (!values)
-		return -ENOMEM;
-	for (i = 0; i < SL_STEERING_COUNTER_COUNT && err == 0; i++) {
-		err = bpf_map_lookup_elem(port->counters_fd, &i, values);
-		ret_counters[i] = 0;
-		for (cpu = 0; cpu < cpus; cpu++)
-			ret_counters[i] += values[cpu];
-	}
-	free(values);
-	return err;
+	if (!steering->before)
+		return 0;
+	/* Pinned first: who starts after us, whenever we die, finds a whole generation and moves what is not moved. */
+	err = xdp_maps_settle(steering->maps, reterr);
+	for (struct steered *port = steering->ports; port && err == 0; port = port->next)
+		err = update(steering, port, reterr);
+	if (err < 0)
+		return err;
+	xdp_maps_carry_late(steering->maps, steering->before);
+	xdp_maps_close(steering->before);
+	free(steering->before);
+	steering->before = NULL;
+	return 0;
 }
 
 /* ---- lifetime ----------------------------------------------------------------------------------- */
-
-static int open_maps(struct steering *steering, struct error_text *reterr)
-{
-	struct sluice_bpf *object;
-	char path[PATH_MAX];
-	int err = 0;
-
-	object = sluice_bpf__open();
-	if (!object)
-		return error_text_set(reterr, -errno, "the steering program cannot be opened: %s",
-				      strerror(errno));
-	for (int i = 0; i < SHARED_COUNT && err == 0; i++) {
-		snprintf(path, sizeof(path), "%s/%s", steering->dir, shared_name[i]);
-		err = steering_map_use(bpf_object__find_map_by_name(object->obj, shared_name[i]), path,
-				       &steering->shared_fd[i], reterr);
-	}
-	sluice_bpf__destroy(object);
-	return err;
-}
 
 int steering_create(const char *bpffs, const char *instance, struct steering **ret_steering,
 		    bool *ret_private, struct error_text *reterr)
@@ -455,8 +333,6 @@ int steering_create(const char *bpffs, const char *instance, struct steering **r
 	steering = calloc(1, sizeof(*steering));
 	if (!steering)
 		return error_text_set(reterr, -ENOMEM, "no memory for steering");
-	for (int i = 0; i < SHARED_COUNT; i++)
-		steering->shared_fd[i] = -1;
 	snprintf(name, sizeof(name), "%s", instance);
 	bpffs_pin_name(name);
 	err = -ENAMETOOLONG;
@@ -471,8 +347,13 @@ int steering_create(const char *bpffs, const char *instance, struct steering **r
 		goto destroy;
 	}
 	err = bpffs_make_dir(steering->dir, reterr);
+	steering->maps = calloc(1, sizeof(*steering->maps));
+	if (err == 0 && !steering->maps)
+		err = error_text_set(reterr, -ENOMEM, "no memory for steering");
 	if (err == 0)
-		err = open_maps(steering, reterr);
+		err = xdp_maps_open(steering->maps, steering->dir, NULL, reterr);
+	if (err == 0) /* what is pinned of another shape is of another version: nothing of it can be used */
+		err = xdp_maps_settle(steering->maps, reterr);
 	if (err < 0)
 		goto destroy;
 	*ret_steering = steering;
@@ -492,8 +373,11 @@ void steering_destroy(struct steering *steering)
 		steering->ports = port->next;
 		close_port(port);
 	}
-	for (int i = 0; i < SHARED_COUNT; i++)
-		if (steering->shared_fd[i] >= 0)
-			close(steering->shared_fd[i]);
+	if (steering->maps)
+		xdp_maps_close(steering->maps);
+	if (steering->before)
+		xdp_maps_close(steering->before);
+	free(steering->maps);
+	free(steering->before);
 	free(steering);
 }

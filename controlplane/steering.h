@@ -7,6 +7,7 @@
 #ifndef CONTROLPLANE_STEERING_H
 #define CONTROLPLANE_STEERING_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 
 #include "error_text.h"
 #include "steering_link.h"
+#include "xdp_maps.h"
 
 #define STEERING_BPFFS "/sys/fs/bpf"
 
@@ -39,18 +41,34 @@ int steering_create(const char *bpffs, const char *instance, struct steering **r
 void steering_destroy(struct steering *steering);
 
 /*
- * Steers `ifname`: adopts what is pinned for it, else attaches. Again for one that is steered: the program
+ * Steers `ifname`, whose sl_port.index is `port`: adopts what is pinned for it, else attaches. Again for one that is steered: the program
  * is told the MAC address it has now; attaches where the interface was made anew since. -EBUSY: another program is on the
  * interface; -ERANGE: its MTU does not fit; -ENOSPC: queues; -EPERM: capabilities.
  */
-int steering_attach(struct steering *steering, const char *ifname, enum steering_attach_mode mode,
+int steering_attach(struct steering *steering, const char *ifname, uint16_t port, enum steering_attach_mode mode,
 		    struct steering_port *ret_port, struct error_text *reterr);
 /* Detaches one interface and removes its pins. -ENOENT: it is not steered. */
 int steering_detach(struct steering *steering, const char *ifname);
 /* Detaches every interface that this steering_create() has not attached: left by an older configuration. */
 void steering_detach_others(struct steering *steering);
+/* Detaches every interface that is not among these. */
+void steering_keep(struct steering *steering, const char (*names)[IF_NAMESIZE], size_t count);
 /* A clean stop: detaches everything and removes all pins of the instance. */
 void steering_detach_all(struct steering *steering);
+
+/* True while our program is on that interface; *ret_id and *ret_generic are then the kernel's word. */
+bool steering_is_attached(const struct steering *steering, const char *ifname, uint32_t *ret_id, bool *ret_generic);
+size_t steering_port_count(const struct steering *steering); /* interfaces that carry the program */
+const char *steering_dir(const struct steering *steering);   /* of the pins */
+/* The maps that a publisher writes to. The next call of steering_grow() ends them. */
+const struct xdp_maps *steering_maps(const struct steering *steering);
+/*
+ * Makes room for that much. 0: there is already; 1: steering_maps() are others now, filled with what was remembered, and
+ * the attached programs go on by those before until steering_move(); -errno: nothing has changed.
+ */
+int steering_grow(struct steering *steering, const struct xdp_capacity *capacity, struct error_text *reterr);
+/* A generation is in the maps: all programs go by them from here on. 0 or -errno. */
+int steering_move(struct steering *steering, struct error_text *reterr);
 
 /*
  * The VIP set in two steps, because packets must find their service: `keep` removes what is not in

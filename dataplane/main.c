@@ -159,6 +159,9 @@ static int check_machine(struct program *program)
 	struct port_plan_error error;
 	int err;
 
+	if (program->boot.port_count == 0)
+		return fail(EXIT_CODE_USAGE, "nothing to do",
+			    "the configuration of sluiced says datapath: xdp; with dpdk or auto it needs sluice-dp");
 	program->hugepages = program->boot.hugepages && !program->options.no_huge;
 	if (program->hugepages && machine_check_hugepages(&error) < 0)
 		return fail(EXIT_CODE_ENVIRONMENT, "hugepages are missing", error.text);

@@ -32,7 +32,7 @@
 
 #define SL_SHM_MAGIC 0x4d48534543554c53ull /* "SLUCESHM", read as bytes */
 #define SL_SHM_FILE "dataplane.shm"        /* names inside <runtime-dir>/<instance>/ */
-#define SL_LOCK_FILE "lock"                /* byte 0: sluiced's OFD lock, byte 1: sluice-dp's */
+#define SL_LOCK_FILE "lock"                /* OFD locks: byte 0 sluiced's, 1 sluice-dp's, 2 sluice-device's */
 #define SL_DATAPLANE_SOCKET "dataplane.sock" /* SOCK_SEQPACKET; sluiced sends the TUN descriptor */
 #define SL_API_SOCKET "api.sock"
 #define SL_RUNTIME_DIR "/run/sluice"

@@ -64,6 +64,7 @@ class Test:
         self.family = variant.get("family", 4)
         self.mode = variant.get("mode", "l2")
         self.queues = variant.get("queues", 1)
+        self.datapath = variant.get("datapath", "dpdk")
         self.labs = []
 
     def __getattr__(self, name):
@@ -73,9 +74,10 @@ class Test:
             raise AttributeError(name) from None
 
     def lab(self, **options):
-        """Draws a lab of the variant's queues; for ipip, every backend gets a tunnel's end."""
+        """Draws a lab of the variant's queues and datapath; for ipip, every backend gets a tunnel's end."""
         options.setdefault("queues", self.queues)
         options.setdefault("first_cpu", self.slot)
+        options.setdefault("datapath", self.datapath)
         lab = Lab(self.build, **options)
         self.labs.append(lab)
         lab.__enter__()

@@ -142,7 +142,7 @@ static void steer(void)
 	bool private;
 
 	assert_int_equal(steering_create("/sys/fs/bpf", "dptest", &lab.steering, &private, &error), 0);
-	assert_int_equal(steering_attach(lab.steering, "eth1", STEERING_NATIVE_ONLY, &port, &error), 0);
+	assert_int_equal(steering_attach(lab.steering, "eth1", 0, STEERING_NATIVE_ONLY, &port, &error), 0);
 	assert_int_equal(steering_vips_add(lab.steering, &lab.vip, 1), 0);
 }
 
@@ -308,7 +308,7 @@ static void a_changed_mac_address_is_followed(void **state)
 	dp_process_start(&lab.dp, lab.runtime, "dp", NULL);
 	assert_true(feeder_pump(lab.feeder, 1, 5000));
 	netns_run("ip link set eth1 address 02:00:00:00:00:07");
-	assert_int_equal(steering_attach(lab.steering, "eth1", STEERING_NATIVE_ONLY, NULL, &(struct error_text){""}), 0);
+	assert_int_equal(steering_attach(lab.steering, "eth1", 0, STEERING_NATIVE_ONLY, NULL, &(struct error_text){""}), 0);
 	assert_true(dp_process_says(&lab.dp, "mac=02:00:00:00:00:07", 3000));
 	usleep(20000); /* the workers' next look */
 	frame_make(frame, "10.9.9.9", 20000);

@@ -133,7 +133,7 @@ static struct steering_port attach(struct steering *steering, const char *ifname
 	struct error_text error = {""};
 	struct steering_port port;
 
-	if (steering_attach(steering, ifname, STEERING_NATIVE_ONLY, &port, &error) < 0)
+	if (steering_attach(steering, ifname, 0, STEERING_NATIVE_ONLY, &port, &error) < 0)
 		fail_msg("%s", error.text);
 	return port;
 }
@@ -353,7 +353,7 @@ static void an_interface_without_a_mac_takes_every_frame(void **state)
 
 	(void)state;
 	netns_run("ip link set lo mtu 1500");
-	assert_int_equal(steering_attach(steering, "lo", STEERING_GENERIC, NULL, &error), 0);
+	assert_int_equal(steering_attach(steering, "lo", 0, STEERING_GENERIC, NULL, &error), 0);
 	add_vips(steering);
 	assert_int_equal(packet_action("lo", &for_another), XDP_DROP);
 	assert_int_equal(steering_detach(steering, "lo"), 0);
@@ -368,28 +368,28 @@ static void refusals_name_cause_and_remedy(void **state)
 	struct steering_port port;
 
 	(void)state;
-	assert_int_equal(steering_attach(steering, "nope0", STEERING_NATIVE_ONLY, &port, &error), -ENODEV);
+	assert_int_equal(steering_attach(steering, "nope0", 0, STEERING_NATIVE_ONLY, &port, &error), -ENODEV);
 	assert_non_null(strstr(error.text, "no such interface"));
 
 	netns_run("ip link set v0 mtu 9000");
-	assert_int_equal(steering_attach(steering, "v0", STEERING_NATIVE_ONLY, &port, &error), -ERANGE);
+	assert_int_equal(steering_attach(steering, "v0", 0, STEERING_NATIVE_ONLY, &port, &error), -ERANGE);
 	assert_non_null(strstr(error.text, "ip link set dev v0 mtu 3498"));
 	netns_run("ip link set v0 mtu 1500 && ip link set v1 mtu 9000");
-	assert_int_equal(steering_attach(steering, "v0", STEERING_NATIVE_ONLY, &port, &error), -ERANGE);
+	assert_int_equal(steering_attach(steering, "v0", 0, STEERING_NATIVE_ONLY, &port, &error), -ERANGE);
 	assert_non_null(strstr(error.text, "peer"));
 	netns_run("ip link set v1 mtu 1500");
 
 	netns_run("ip link add q0 numrxqueues 1 numtxqueues 2 type veth peer name q1 numtxqueues 2 "
 		  "numrxqueues 2; ip link set q0 up; ip link set q1 up");
-	assert_int_equal(steering_attach(steering, "q0", STEERING_NATIVE_ONLY, &port, &error), -ENOSPC);
+	assert_int_equal(steering_attach(steering, "q0", 0, STEERING_NATIVE_ONLY, &port, &error), -ENOSPC);
 	assert_non_null(strstr(error.text, "ethtool -L q0"));
 	netns_run("ip link del q0");
 
-	assert_int_equal(steering_attach(steering, "lo", STEERING_NATIVE_ONLY, &port, &error),
+	assert_int_equal(steering_attach(steering, "lo", 0, STEERING_NATIVE_ONLY, &port, &error),
 			 -ERANGE); /* 65536 */
 	netns_run("ip link set lo mtu 1500");
-	assert_int_equal(steering_attach(steering, "lo", STEERING_NATIVE_ONLY, &port, &error), -EOPNOTSUPP);
-	assert_int_equal(steering_attach(steering, "lo", STEERING_NATIVE_OR_GENERIC, &port, &error), 0);
+	assert_int_equal(steering_attach(steering, "lo", 0, STEERING_NATIVE_ONLY, &port, &error), -EOPNOTSUPP);
+	assert_int_equal(steering_attach(steering, "lo", 0, STEERING_NATIVE_OR_GENERIC, &port, &error), 0);
 	assert_true(port.generic);
 	assert_int_equal(steering_detach(steering, "lo"), 0);
 	netns_run("ip link set lo mtu 65536");
@@ -412,7 +412,7 @@ static void another_program_is_left_alone_and_named(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(bpf_xdp_attach(ifindex, fd, 0, NULL), 0);
 	assert_int_equal(bpf_xdp_query_id(ifindex, 0, &before), 0);
-	assert_int_equal(steering_attach(steering, "v0", STEERING_NATIVE_ONLY, NULL, &error), -EBUSY);
+	assert_int_equal(steering_attach(steering, "v0", 0, STEERING_NATIVE_ONLY, NULL, &error), -EBUSY);
 	assert_non_null(strstr(error.text, "\"somebody_elses\""));
 	assert_int_equal(bpf_xdp_query_id(ifindex, 0, &after), 0);
 	assert_int_equal(before, after);

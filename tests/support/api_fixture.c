@@ -201,11 +201,13 @@ void api_fixture_init(struct api_fixture *f)
 	f->status = (struct api_status){.node = "lb1", .instance = "default", .version = "0.1.0",
 					.config_path = "/etc/sluice/sluice.yaml", .uptime_s = 100, .config_age_s = 90,
 					.generation = 9, .applied = 9, .datapath_attached = true};
-	f->datapath = (struct api_datapath){.kind = "dpdk", .attached = true, .pid = 4711, .started_s = 1700000000,
+	f->datapath = (struct api_datapath){.kind = "dpdk", .configured = "auto", .why = "sluice-dp is there", .attached = true, .pid = 4711, .started_s = 1700000000,
 					    .session = 0xabc, .generation = 9, .applied = 9, .abi_major = 1,
 					    .key_fingerprint = 0x1234, .tables = 0x77, .data_tables = 0x77,
 					    .control_beat_age_ms = 10, .data_beat_age_ms = 90, .workers = 2,
-					    .workers_alive = 2, .workers_configured = 2, .ports = &f->port, .port_count = 1};
+					    .workers_alive = 2, .workers_configured = 2, .ports = &f->port, .port_count = 1,
+					    .xdp = &f->xdp, .xdp_count = 1};
+	f->xdp = (struct api_xdp_interface){.name = "eth1", .mode = "native", .program = 23};
 }
 
 struct api_source api_fixture_source(struct api_fixture *f)

@@ -15,6 +15,7 @@ struct api_fixture {
 	struct config_service service_conf[FIXTURE_SERVICES];
 	struct config_backend backend_conf[FIXTURE_BACKENDS];
 	struct sl_port_config port;
+	struct api_xdp_interface xdp;
 	struct api_status status;
 	struct api_service services[FIXTURE_SERVICES];
 	struct api_backend backends[FIXTURE_BACKENDS];

@@ -123,7 +123,7 @@ static void what_the_data_plane_reads_at_start_asks_for_a_restart(void **state)
 	       true, 0);
 	expect(load_changed("interfaces: [\"af_xdp:eth1\"]",
 			    "interfaces: [{name: eth1, dpdk: \"af_packet:eth1\", xdp: eth1}]"),
-	       "~ interfaces[eth1]: xdp, dpdk (applies when sluice-dp restarts)\n", true, 0);
+	       "~ interfaces[eth1]: dpdk (applies when sluice-dp restarts)\n", true, 0);
 	expect(load_changed("interfaces: [\"af_xdp:eth1\"]",
 			    "log: {format: json}\ninterfaces: [\"af_xdp:eth1\"]"),
 	       "~ log: format\n", false, 0);

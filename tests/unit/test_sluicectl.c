@@ -42,8 +42,31 @@ static void tables_are_aligned_and_keep_their_columns(void **state)
 	assert_int_equal(ctl(live, "show", "datapath", NULL), 0);
 	assert_non_null(strstr(live->out, "key fingerprint  0000000000001234\n"));
 	assert_non_null(strstr(live->out, "sluice-dp        pid 4711, started 2023-11-14T22:13:20Z\n"));
+	assert_non_null(strstr(live->out, "datapath         dpdk: sluice-dp is there\n"));
 	assert_non_null(strstr(live->out, "up0   af_xdp  eth1         2\n"));
+	assert_non_null(strstr(live->out, "eth1       native       23\n"));
 	assert_non_null(strstr(live->out, "web   65537      3/3  000000000000feed\n"));
+}
+
+static void the_xdp_datapath_is_shown_without_a_sluice_dp(void **state)
+{
+	struct live *live = *state;
+	struct api_datapath *datapath = &live->fixture.datapath;
+
+	datapath->kind = "xdp";
+	datapath->why = "the configuration says so";
+	datapath->pid = datapath->port_count = 0;
+	live->fixture.xdp.mode = NULL;
+	live->fixture.xdp.program = 0;
+	assert_int_equal(ctl(live, "show", "datapath", NULL), 0);
+	assert_non_null(strstr(live->out, "datapath         xdp: the configuration says so\n"));
+	assert_non_null(strstr(live->out, "sluice-dp        not needed\n"));
+	assert_null(strstr(live->out, "PORT"));
+	assert_null(strstr(live->out, "workers"));
+	assert_non_null(strstr(live->out, "eth1       no         0\n"));
+	live->fixture.status.datapath_attached = false;
+	assert_int_equal(ctl(live, "status", NULL), 0);
+	assert_non_null(strstr(live->out, "down: no interface carries the XDP program yet"));
 }
 
 static void flows_are_shown_once_they_are_counted(void **state)
@@ -365,6 +388,7 @@ int main(void)
 		ctl_test(the_first_line_of_status_is_the_verdict),
 		ctl_test(tables_are_aligned_and_keep_their_columns),
 		ctl_test(flows_are_shown_once_they_are_counted),
+		ctl_test(the_xdp_datapath_is_shown_without_a_sluice_dp),
 		ctl_test(moving_verdicts_are_those_that_count_now),
 		ctl_test(json_is_what_the_api_says),
 		ctl_test(drain_and_ready_act_on_one_backend),

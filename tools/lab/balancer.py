@@ -41,6 +41,7 @@ class Balancer:
         cpus = os.cpu_count()
         workers = dpdk_workers or [(self.lab.first_cpu + queue) % cpus for queue in range(self.queues)]
         lines = [
+            f"datapath: {self.lab.datapath}" if self.lab.datapath != "dpdk" else None,
             f'interfaces: ["{port or "af_xdp:" + LB_PORT}"]',
             f"dpdk: {{workers: {workers}, hugepages: {'true' if self.hugepages else 'false'}, poll: adaptive{dpdk}}}",
             f"hash-key-file: {self.key_file()}",
@@ -92,10 +93,11 @@ class Balancer:
                      if os.path.isdir(path)), None)
 
     def start(self, **config):
-        """Configuration, both daemons, and the first answer through the VIP."""
+        """Configuration, the daemons of the lab's datapath, and the first answer through the VIP."""
         self.configure(**config)
         self.start_sluiced()
-        self.start_dp()
+        if self.lab.datapath != "xdp":
+            self.start_dp()
         self.wait_serving(family=config.get("family", 4))
 
     def wait_serving(self, timeout=30, family=4):

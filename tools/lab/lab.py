@@ -31,15 +31,17 @@ class Lab:
     """
 
     def __init__(self, build, backends=4, queues=1, checksum_offload=False, balancers=1, nginx=True, narrow=0,
-                 far_backends=False, first_cpu=0):
+                 far_backends=False, first_cpu=0, datapath="dpdk"):
         """
         `narrow` is the MTU of the link to a far side with client3; there are the backends with `far_backends`.
-        `first_cpu` is the first worker's.
+        `first_cpu` is the first worker's. `datapath` is what the balancers are configured to; with xdp there is no
+        sluice-dp.
         """
         require_root()
         self.name = f"lab-{secrets.token_hex(3)}"
         self.folder = os.path.join(LABS, self.name)
         self.build = build
+        self.datapath = datapath
         self.kept = False
         self.hosts = [f"{'far' if far_backends else 'be'}{number}" for number in range(1, backends + 1)]
         os.makedirs(self.folder)
@@ -87,6 +89,9 @@ class Lab:
         self.network.add_leg("lb", self.queues, checksum_offload=offload)
         if self.second:
             self.network.add_leg("lb2", self.queues, checksum_offload=offload)
+        for leg in ("to-lb", "to-lb2")[:2 if self.second else 1]:
+            if self.datapath != "dpdk":
+                self.network.let_transmit("switch", leg, self.program("pass.bpf.o"))
         if self.narrow:
             self.draw_far_side()
         for host in self.hosts:

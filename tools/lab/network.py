@@ -99,6 +99,13 @@ class Network:
         """
         self.inside(host, ["ethtool", "-K", port, "tx", "off"])
 
+    def let_transmit(self, host, port, program):
+        """
+        What an XDP program sends back out of a veth is lost unless the other end, `port`, has one too: `program` passes
+        everything.
+        """
+        self.inside(host, ["ip", "link", "set", "dev", port, "xdpdrv", "object", program, "section", "xdp"])
+
     def wait_wired(self):
         """Until every leg forwards: the kernel reports a new link's carrier late when many are made at once."""
         def all_up():

@@ -147,30 +147,36 @@ static void print_datapath(const json_t *answer)
 	const int64_t pid = answer_number(answer, "pid");
 	const int64_t started = answer_number(answer, "started");
 	const bool attached = json_is_true(json_object_get(answer, "attached"));
+	const bool xdp = strcmp(answer_text(answer, "datapath"), "xdp") == 0;
 	char when[64] = "-";
 	struct tm tm;
 
 	if (started != 0 && gmtime_r(&(time_t){started}, &tm) != NULL)
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	printf("%-17s%s\n", "datapath", answer_text(answer, "datapath"));
+	printf("%-17s%s: %s\n", "datapath", answer_text(answer, "datapath"), answer_text(answer, "why"));
 	printf("%-17s%s\n", "attached", attached ? "yes" : "no");
-	if (pid != 0)
+	if (xdp)
+		printf("%-17snot needed\n", "sluice-dp");
+	else if (pid != 0)
 		printf("%-17spid %" PRId64 ", started %s\n", "sluice-dp", pid, when);
 	else
 		printf("%-17snot running\n", "sluice-dp");
 	printf("%-17s%" PRId64 ", applied %" PRId64 "\n", "generation", answer_number(answer, "generation"),
 	       answer_number(answer, "applied"));
-	if (attached)
+	if (attached && !xdp)
 		printf("%-17s%s, sluice-dp knows minor %" PRId64 "\n", "abi", answer_text(answer, "abi"),
 		       answer_number(answer, "data_abi_minor"));
 	else
 		printf("%-17s%s\n", "abi", answer_text(answer, "abi"));
 	printf("%-17s%s\n", "session", answer_text(answer, "session"));
-	print_workers(answer, attached);
+	if (!xdp)
+		print_workers(answer, attached);
 	print_age("sluiced beat", json_object_get(answer, "control_beat_age_ms"));
-	print_age("sluice-dp beat", json_object_get(answer, "data_beat_age_ms"));
+	if (!xdp)
+		print_age("sluice-dp beat", json_object_get(answer, "data_beat_age_ms"));
 	printf("%-17s%s\n", "key fingerprint", answer_text(answer, "key_fingerprint"));
-	printf("%-17s%s, sluice-dp has %s\n", "tables", answer_text(answer, "tables"), answer_text(answer, "data_tables"));
+	printf("%-17s%s, %s has %s\n", "tables", answer_text(answer, "tables"), xdp ? "the program" : "sluice-dp",
+	       answer_text(answer, "data_tables"));
 }
 
 static void print_ports(const json_t *ports)
@@ -189,6 +195,22 @@ static void print_ports(const json_t *ports)
 			table_text(table, "auto");
 		else
 			table_number(table, answer_number(port, "queues"));
+	}
+	table_print(table);
+}
+
+static void print_xdp(const json_t *interfaces)
+{
+	static const struct table_column columns[] = {
+		{"INTERFACE", false}, {"XDP", false}, {"PROGRAM", true}, {NULL, false}};
+	struct table *table = table_create(columns);
+	const json_t *interface;
+	size_t index;
+
+	json_array_foreach(interfaces, index, interface) {
+		table_text(table, answer_text(interface, "interface"));
+		table_text(table, answer_text(interface, "attached"));
+		table_number(table, answer_number(interface, "program"));
 	}
 	table_print(table);
 }
@@ -220,8 +242,14 @@ enum ctl_exit ctl_show_datapath(const struct ctl_options *options, char **argume
 		return result;
 	print_datapath(answer);
 	putchar('\n');
-	print_ports(json_object_get(answer, "ports"));
-	putchar('\n');
+	if (json_array_size(json_object_get(answer, "ports")) > 0) {
+		print_ports(json_object_get(answer, "ports"));
+		putchar('\n');
+	}
+	if (json_array_size(json_object_get(answer, "xdp")) > 0) {
+		print_xdp(json_object_get(answer, "xdp"));
+		putchar('\n');
+	}
 	print_pools(json_object_get(answer, "pools"));
 	json_decref(answer);
 	return CTL_DONE;

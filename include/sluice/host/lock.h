@@ -15,7 +15,7 @@
 
 #include "../abi.h"
 
-enum sl_lock_byte { SL_LOCK_CONTROL = 0, SL_LOCK_DATA = 1 };
+enum sl_lock_byte { SL_LOCK_CONTROL = 0, SL_LOCK_DATA = 1, SL_LOCK_DEVICE = 2 /* sluice-device */ };
 enum { SL_LOCK_TEXT_SIZE = 64 }; /* byte n's text lies at (1 + n) times this */
 
 /* Who holds the lock, as "pid 42", or "unknown process". */
@@ -36,7 +36,8 @@ static inline void sl_lock_holder(int fd, enum sl_lock_byte byte, char *ret_text
 static inline int sl_lock_take(int dir_fd, enum sl_lock_byte byte, int *ret_fd, char *reterr, size_t reterr_size)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
-	const char *program = byte == SL_LOCK_CONTROL ? "sluiced" : "sluice-dp";
+	static const char *const programs[] = { [SL_LOCK_CONTROL] = "sluiced", [SL_LOCK_DATA] = "sluice-dp",
+						[SL_LOCK_DEVICE] = "sluice-device" };
 	char text[SL_LOCK_TEXT_SIZE] = { 0 };
 	const int fd = openat(dir_fd, SL_LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
 	int err = 0;
@@ -50,7 +51,8 @@ static inline int sl_lock_take(int dir_fd, enum sl_lock_byte byte, int *ret_fd, 
 		err = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		sl_lock_holder(fd, byte, text, sizeof(text));
 		if (err == -EBUSY)
-			snprintf(reterr, reterr_size, "%s runs already: %s; stop it, or choose another --instance", program, text);
+			snprintf(reterr, reterr_size, "%s runs already: %s; stop it, or choose another --instance",
+				 programs[byte], text);
 		else
 			snprintf(reterr, reterr_size, "cannot lock \"%s\": %s", SL_LOCK_FILE, strerror(-err));
 		close(fd);
