@@ -13,11 +13,6 @@ struct daemon_drain {
 	uint64_t quiet_since_ms; /* uv_now at which the counter was last seen to move, or was first seen */
 };
 
-static bool takes_no_new(const struct model_backend *backend)
-{
-	return backend->override.admin != BACKEND_READY || backend->conf->weight == 0;
-}
-
 /* The former self of entry `stats`. Drains are few and keep their order, so the search begins where the last ended. */
 static const struct daemon_drain *former(const struct daemon *d, uint32_t stats, size_t *cursor)
 {
@@ -53,14 +48,13 @@ void daemon_drain_beat(struct daemon *d)
 	size_t count = 0, cursor = 0, n = 0;
 
 	for (size_t i = 0; i < d->model->pool_count; i++)
-		for (size_t k = 0; k < d->model->pools[i].backend_count; k++)
-			count += takes_no_new(&d->model->pools[i].backends[k]);
+		count += d->model->pools[i].held;
 	drains = calloc(count + 1, sizeof(*drains));
 	if (!drains)
 		return; /* the old ones stay; the next beat tries again */
 	for (size_t i = 0; i < d->model->pool_count; i++)
-		for (size_t k = 0; k < d->model->pools[i].backend_count; k++)
-			if (takes_no_new(&d->model->pools[i].backends[k]))
+		for (size_t k = 0; d->model->pools[i].held > 0 && k < d->model->pools[i].backend_count; k++)
+			if (model_backend_held(&d->model->pools[i].backends[k]))
 				drains[n++] = look(d, &d->model->pools[i].backends[k], &cursor);
 	free(d->drains);
 	d->drains = drains;

@@ -80,12 +80,10 @@ static void show_services(void *ctx, api_emit_service *emit, void *arg)
 		const struct model_pool *pool = &d->model->pools[service->conf->pool];
 		struct api_service shown = { .conf = service->conf, .pool = pool->conf->name,
 					     .backends = (uint32_t)pool->backend_count, .serving = pool->serving,
-					     .announced = true, .counter = counted(d, false, service->id) };
+					     .held = pool->held, .announced = true, .counter = counted(d, false, service->id) };
 
 		for (int kind = 0; kind < SL_FLOW_KIND_COUNT; kind++)
 			shown.open_rows[kind] = pool->rows.lens.base[kind] ? pool->rows.rows : pool->rows.kind[kind].open;
-		for (size_t k = 0; k < pool->backend_count; k++)
-			shown.held += pool->backends[k].override.admin != BACKEND_READY || pool->backends[k].conf->weight == 0;
 		for (size_t k = 0; k < service->conf->listener_count; k++)
 			shown.announced = shown.announced && /* without a device they are somebody else's business */
 					  (!d->vips || daemon_vip_held(d, &service->conf->listeners[k].address));
@@ -191,7 +189,7 @@ static int show_drain(void *ctx, const char *pool_name, const char *name, struct
 		.admin_who = backend->override.who,
 		.attached = daemon_forwards(d),
 		.packets = daemon_backend_counter(d, backend->stats).packets,
-		.quiet_wanted_ms = model_drain_quiet_ms(d->model, pool),
+		.quiet_wanted_ms = model_drain_quiet_ms(pool),
 	};
 	ret->drains = daemon_drain_quiet(d, backend, &ret->quiet_ms);
 	add_flows(d, pool, backend, ret);

@@ -36,6 +36,18 @@ bool identity_rests(const struct identity *table, const char *name)
 	return entry != NULL && entry->freed_s != 0;
 }
 
+bool identities_any_rests(const struct identities *ids)
+{
+	for (const struct identity *pool = ids->pools; pool; pool = pool->hh.next) {
+		if (pool->freed_s != 0)
+			return true;
+		for (const struct identity *backend = pool->children; backend; backend = backend->hh.next)
+			if (backend->freed_s != 0)
+				return true;
+	}
+	return false;
+}
+
 static struct identity *insert(struct identity **table, const char *name, uint32_t id)
 {
 	struct identity *entry = calloc(1, sizeof(*entry));

@@ -50,6 +50,8 @@ int identities_backend(struct identities *ids, struct identity *pool, const char
 bool identity_in_use(const struct identity *table, const char *name);
 /* True when it left the configuration and still holds its number. */
 bool identity_rests(const struct identity *table, const char *name);
+/* True when one of a pool or backend rests. Looks at all of them. */
+bool identities_any_rests(const struct identities *ids);
 /* A commit at `now_ms` named nothing any more that is freed. */
 void identities_committed(struct identities *ids, uint64_t now_ms);
 /* Its number, and those of its children, are free again. */

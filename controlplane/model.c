@@ -166,6 +166,7 @@ static int pool_init(struct model *model, struct model_pool *pool, const struct 
 			pool->slots = (uint16_t)(backend->slot + 1);
 		backend_init(backend, pool, backend_by_slot(old, backend->slot), is_new, model->added_last + 1, now_s);
 	}
+	pool_count_held(pool);
 	pool->dirty_table = pool->dirty_backends = true;
 	if (old && old->slots > pool->slots)
 		pool->slots = old->slots;
@@ -340,6 +341,7 @@ int model_configure(struct model *model, const struct config *config, uint64_t n
 		return err;
 	}
 	identities_end(&model->ids, now_s);
+	model->ids_rest = identities_any_rests(&model->ids);
 	model->added_last++;
 	forget_overrides(model, &fresh);
 	forget_removed(model, &fresh);

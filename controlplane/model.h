@@ -99,6 +99,7 @@ struct model_pool {
 	bool dirty_table;
 	bool dirty_backends;
 	uint32_t serving;        /* backends that the current rows lead to */
+	uint32_t held;           /* backends that take no new connections because somebody said so */
 	bool known;              /* every backend had its first result once; stays true */
 	uint64_t due_ms;         /* when model_advance() looks at it again; 0: at its next call */
 	bool census_rows;        /* a row waits for the census to say that nobody is remembered in it any more */
@@ -167,6 +168,7 @@ struct model {
 	struct model_index *index;   /* backends by address; model_index.c */
 	bool settings_dirty, services_dirty, neighbors_dirty, vips_dirty;
 	bool ids_dirty;              /* numbers were given or freed since the last commit */
+	bool ids_rest;               /* one of a pool or backend is freed and rests: a census is to find it unused */
 	bool neighbors_changed, removed_any; /* stated since the last commit */
 	bool pressure;               /* the memory of connections is full now: no row closes (selection.md 5) */
 	uint64_t pressure_ms;        /* CLOCK_BOOTTIME when it was last; 0: never */
@@ -218,6 +220,7 @@ size_t model_vips(const struct model *model, struct sl_vip **ret_vips);
 size_t model_sources(const struct model *model, struct sl_addr **ret_sources);
 /* By (address, port, protocol); for qsort and bsearch. */
 int model_compare_listeners(const void *a, const void *b);
+int model_compare_vips(const void *a, const void *b); /* by address */
 
 /* A probe's status changed; reaches every backend that shares it. */
 void model_set_health(struct model *model, const struct model_probe *probe, enum backend_status health,
@@ -329,7 +332,7 @@ uint32_t model_backend_weight(const struct model_backend *backend);
  * A drained backend of the pool that received nothing for so long has no connections left: drain-quiet, else the
  * longest connection-idle of the kinds of traffic that its services carry.
  */
-uint64_t model_drain_quiet_ms(const struct model *model, const struct model_pool *pool);
+uint64_t model_drain_quiet_ms(const struct model_pool *pool);
 /* The share of its own rows that it takes, of MAGLEV_ACCEPT_ALL. */
 uint32_t model_backend_accept(const struct model_backend *backend);
 /* What a backend does now, in a word: up, ramping, down, lingering, unknown, draining, retired, off, no-neighbor. */
@@ -338,6 +341,8 @@ const char *model_backend_word(const struct model *model, const struct model_poo
 uint64_t model_tables_checksum(const struct model *model);
 /* Takes packets at all, were it chosen: an operator or a weight may say no, and unknown receives nothing. */
 bool model_backend_accepting(const struct model_backend *backend);
+/* Takes no new connections whatever its health: drained, retired, off, or of weight 0. */
+bool model_backend_held(const struct model_backend *backend);
 /* True: takes new connections (healthy or in panic, ready, weight above 0). */
 bool model_backend_serving(const struct model_pool *pool, const struct model_backend *backend);
 

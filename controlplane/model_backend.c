@@ -15,9 +15,21 @@ uint32_t model_backend_weight(const struct model_backend *backend)
 	return backend->override.admin == BACKEND_RETIRE ? 0 : backend->conf->weight;
 }
 
+bool model_backend_held(const struct model_backend *backend)
+{
+	return backend->override.admin != BACKEND_READY || backend->conf->weight == 0;
+}
+
+void pool_count_held(struct model_pool *pool)
+{
+	pool->held = 0;
+	for (size_t i = 0; i < pool->backend_count; i++)
+		pool->held += model_backend_held(&pool->backends[i]);
+}
+
 bool model_backend_accepting(const struct model_backend *backend)
 {
-	return backend->override.admin == BACKEND_READY && backend->conf->weight > 0 && backend->health != BACKEND_UNKNOWN;
+	return !model_backend_held(backend) && backend->health != BACKEND_UNKNOWN;
 }
 
 bool model_backend_serving(const struct model_pool *pool, const struct model_backend *backend)
@@ -161,38 +173,34 @@ void model_set_health(struct model *model, const struct model_probe *probe, enum
 	}
 }
 
-/* By what their numbers are kept under: a restart asks for thousands. NULL: it is not configured. */
-static const struct model_backend *find_named(const struct model *model, const char *pool_name, const char *name,
-					      const struct model_pool **ret_pool)
+/* By what its number is kept under: a restart asks for thousands. NULL: the pool has no such backend now. */
+static const struct model_backend *find_named(const struct model *model, const struct identity *id, const char *name)
 {
-	const struct identity *id, *slot;
-	const struct model_pool *pool;
+	const struct model_pool *pool = id && id->id < model->pool_ids ? model->pool_by_id[id->id] : NULL;
+	const struct identity *slot = NULL;
 
-	HASH_FIND_STR(model->ids.pools, pool_name, id);
-	pool = id && id->id < model->pool_ids ? model->pool_by_id[id->id] : NULL;
-	if (!pool)
-		return NULL;
-	*ret_pool = pool;
-	HASH_FIND_STR(id->children, name, slot);
+	if (pool)
+		HASH_FIND_STR(id->children, name, slot);
 	return slot && slot->id < pool->slots ? pool->by_slot[slot->id] : NULL;
 }
 
 int model_find_backend(const struct model *model, const char *pool_name, const char *name,
 		       const struct model_pool **ret_pool, const struct model_backend **ret_backend)
 {
-	const struct model_backend *found = NULL;
+	const struct model_backend *found = NULL, *one;
+	const struct identity *id = model->ids.pools;
 
 	if (pool_name)
-		found = find_named(model, pool_name, name, ret_pool);
-	for (size_t i = 0; !pool_name && i < model->pool_count; i++)
-		for (size_t k = 0; k < model->pools[i].backend_count; k++) {
-			if (strcmp(model->pools[i].backends[k].conf->name, name) != 0)
-				continue;
-			if (found)
-				return -EEXIST;
-			found = &model->pools[i].backends[k];
-			*ret_pool = &model->pools[i];
-		}
+		HASH_FIND_STR(model->ids.pools, pool_name, id);
+	for (; id; id = pool_name ? NULL : id->hh.next) {
+		one = find_named(model, id, name);
+		if (one && found)
+			return -EEXIST;
+		if (!one)
+			continue;
+		found = one;
+		*ret_pool = model->pool_by_id[id->id];
+	}
 	*ret_backend = found;
 	return found ? 0 : -ENOENT;
 }
@@ -230,6 +238,7 @@ int model_set_override(struct model *model, const char *pool_name, const char *n
 		backend_ramp_end(backend);
 	else if (was != BACKEND_READY && backend->health == BACKEND_UP && backend->conf->weight > 0)
 		backend_ramp_begin(pool, backend, was == BACKEND_RETIRE ? ++model->added_last : 0);
+	pool_count_held(pool);
 	pool->dirty_table = pool->dirty_backends = true;
 	pool->due_ms = 0;
 	return 0;

@@ -18,5 +18,6 @@ void backend_ramp_end(struct model_backend *backend); /* it takes everything tha
  * are full at once. Returns true when this is new for one of them.
  */
 bool pool_ramps_fill(struct model_pool *pool, bool panic);
+void pool_count_held(struct model_pool *pool); /* after an override or a weight changed */
 
 #endif

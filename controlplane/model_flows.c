@@ -84,15 +84,7 @@ enum model_census model_census_due(const struct model *model)
 		if (model->pools[i].census_rows)
 			return MODEL_CENSUS_ROWS;
 	}
-	for (const struct identity *pool = model->ids.pools; pool != NULL; pool = pool->hh.next) {
-		if (pool->freed_s != 0)
-			return MODEL_CENSUS_SLOTS;
-		for (const struct identity *backend = pool->children; backend != NULL; backend = backend->hh.next) {
-			if (backend->freed_s != 0)
-				return MODEL_CENSUS_SLOTS;
-		}
-	}
-	return MODEL_CENSUS_NONE;
+	return model->ids_rest ? MODEL_CENSUS_SLOTS : MODEL_CENSUS_NONE;
 }
 
 /* ---- what a census tells ------------------------------------------------------------------------------- */
@@ -191,5 +183,7 @@ bool model_counted(struct model *model, const struct flow_census_result *result)
 			model->events.pool_forgotten(model->events.ctx, gone);
 		due = true;
 	}
+	if (due)
+		model->ids_rest = identities_any_rests(&model->ids);
 	return due;
 }

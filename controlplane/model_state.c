@@ -243,12 +243,11 @@ static int listeners_state(struct model *model)
 	return changed;
 }
 
-static const struct sl_vip *find_vip(const struct sl_vip *vips, size_t count, const struct sl_addr *address)
+static const struct sl_vip *stated_vip(const struct model *model, const struct sl_vip *wanted)
 {
-	for (size_t i = 0; i < count; i++)
-		if (sl_addr_equal(&vips[i].addr, address))
-			return &vips[i];
-	return NULL;
+	if (model->stated_vip_count == 0)
+		return NULL;
+	return bsearch(wanted, model->stated_vips, model->stated_vip_count, sizeof(*wanted), model_compare_vips);
 }
 
 static int vips_state(struct model *model)
@@ -258,13 +257,13 @@ static int vips_state(struct model *model)
 	int err = want ? 0 : -ENOMEM, changed = 0;
 
 	for (size_t i = 0; err == 0 && i < model->stated_vip_count; i++) {
-		if (find_vip(want, count, &model->stated_vips[i].addr))
+		if (bsearch(&model->stated_vips[i], want, count, sizeof(*want), model_compare_vips))
 			continue;
 		err = publisher_vip(model->publisher, &model->stated_vips[i], SL_OP_DEL);
 		changed = 1;
 	}
 	for (size_t i = 0; err == 0 && i < count; i++) {
-		const struct sl_vip *stated = find_vip(model->stated_vips, model->stated_vip_count, &want[i].addr);
+		const struct sl_vip *stated = stated_vip(model, &want[i]);
 
 		if (stated && memcmp(stated, &want[i], sizeof(want[i])) == 0)
 			continue;

@@ -44,16 +44,15 @@ static uint32_t service_idle_s(const struct config_service *service, const struc
 	return idle_s;
 }
 
-uint64_t model_drain_quiet_ms(const struct model *model, const struct model_pool *pool)
+uint64_t model_drain_quiet_ms(const struct model_pool *pool)
 {
 	uint32_t idle_s = 1; /* single questions only: one look at the counter */
+	uint32_t service_s;
 
 	if (pool->conf->drain_quiet_ms > 0)
 		return pool->conf->drain_quiet_ms;
-	for (size_t i = 0; i < model->service_count; i++) {
-		const struct config_service *service = model->services[i].conf;
-		const uint32_t service_s = &model->pools[service->pool] == pool ? service_idle_s(service, pool->conf) : 0;
-
+	for (const struct model_service *service = pool->services; service; service = service->next_of_pool) {
+		service_s = service_idle_s(service->conf, pool->conf);
 		idle_s = service_s > idle_s ? service_s : idle_s;
 	}
 	return (uint64_t)idle_s * 1000;
@@ -227,6 +226,11 @@ size_t model_listeners(const struct model *model, struct sl_listener **ret_liste
 	return n;
 }
 
+int model_compare_vips(const void *a, const void *b)
+{
+	return memcmp(&((const struct sl_vip *)a)->addr, &((const struct sl_vip *)b)->addr, sizeof(struct sl_addr));
+}
+
 size_t model_vips(const struct model *model, struct sl_vip **ret_vips)
 {
 	const size_t count = model->config->vip_count;
@@ -236,6 +240,8 @@ size_t model_vips(const struct model *model, struct sl_vip **ret_vips)
 	for (size_t i = 0; vips && i < count; i++)
 		vips[i] = (struct sl_vip){ .addr = model->config->vips[i].address,
 					   .otherwise = (uint8_t)model->config->vips[i].no_service };
+	if (vips)
+		qsort(vips, count, sizeof(*vips), model_compare_vips);
 	return vips ? count : 0;
 }
 

@@ -118,6 +118,30 @@ static void a_reload_that_changes_nothing_publishes_nothing(void **state)
 	assert_int_equal(f->publisher.service_facts, services);
 }
 
+/* In whatever order a file lists them. */
+static void vips_that_stay_are_not_stated_again(void **state)
+{
+	struct config_vip vips[7] = { { .no_service = SL_OTHERWISE_DROP } };
+	struct model_fixture *f = *state;
+	size_t facts, dels;
+
+	for (uint32_t i = 0; i < 7; i++)
+		vips[i].address = model_fixture_address(10 + i * 5 % 7);
+	model_fixture_all_up(f);
+	f->config[1].vips = vips;
+	f->config[1].vip_count = 7;
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	assert_true(model_update(f->model) > 0);
+	facts = f->publisher.vip_facts, dels = f->publisher.vip_dels;
+	vips[3] = vips[6]; /* one goes, the others change places */
+	f->config[1].vip_count = 6;
+	assert_int_equal(model_configure(f->model, &f->config[1], 400), 0);
+	assert_true(model_update(f->model) > 0);
+	assert_int_equal(f->publisher.vip_facts, facts);
+	assert_int_equal(f->publisher.vip_dels, dels + 1);
+	assert_int_equal(model_configure(f->model, &f->config[0], 500), 0); /* `vips` ends here */
+}
+
 static void a_reload_publishes_what_changed_and_no_more(void **state)
 {
 	struct model_fixture *f = *state;
@@ -224,6 +248,11 @@ static void with_the_last_backend_retired_the_pool_is_empty(void **state)
 	assert_true(model_update(f->model) > 0);
 	assert_int_equal(model_fixture_rows(f, SL_SLOT_NONE), ROWS);
 	assert_int_equal(f->empty, 1);
+	assert_int_equal(f->model->pools[0].held, BACKENDS);
+	model_set_override(f->model, NULL, names[1], &(struct model_override){ .admin = BACKEND_READY });
+	assert_int_equal(f->model->pools[0].held, BACKENDS - 1);
+	assert_int_equal(model_configure(f->model, &f->config[1], 300), 0);
+	assert_int_equal(f->model->pools[0].held, BACKENDS - 1);
 }
 
 static void a_drain_is_quiet_after_the_longest_idle_time_of_what_the_pool_carries(void **state)
@@ -232,15 +261,15 @@ static void a_drain_is_quiet_after_the_longest_idle_time_of_what_the_pool_carrie
 	const struct model_pool *pool = &f->model->pools[0];
 
 	f->pool[0].idle_tcp_s = 3600, f->pool[0].idle_quic_s = 600, f->pool[0].idle_udp_s = 150;
-	assert_int_equal(model_drain_quiet_ms(f->model, pool), 3600000);
+	assert_int_equal(model_drain_quiet_ms(pool), 3600000);
 	f->listener[0].proto = IPPROTO_UDP;
-	assert_int_equal(model_drain_quiet_ms(f->model, pool), 150000);
+	assert_int_equal(model_drain_quiet_ms(pool), 150000);
 	f->service[0].udp_flows = SL_UDP_FLOWS_QUIC;
-	assert_int_equal(model_drain_quiet_ms(f->model, pool), 600000);
+	assert_int_equal(model_drain_quiet_ms(pool), 600000);
 	f->service[0].udp_flows = SL_UDP_FLOWS_NONE;
-	assert_int_equal(model_drain_quiet_ms(f->model, pool), 1000);
+	assert_int_equal(model_drain_quiet_ms(pool), 1000);
 	f->pool[0].drain_quiet_ms = 5000;
-	assert_int_equal(model_drain_quiet_ms(f->model, pool), 5000);
+	assert_int_equal(model_drain_quiet_ms(pool), 5000);
 }
 
 static void a_new_pool_keeps_a_new_vip_waiting_but_takes_none_away(void **state)
@@ -422,6 +451,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_new_makes_no_generation, model_fixture_setup, model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(the_same_configuration_again_moves_nothing_and_keeps_health, model_fixture_setup,
 						model_fixture_teardown),
+		cmocka_unit_test_setup_teardown(vips_that_stay_are_not_stated_again, model_fixture_setup, model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_new_pool_keeps_a_new_vip_waiting_but_takes_none_away, model_fixture_setup, model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(too_few_healthy_backends_take_the_vip_away, model_fixture_setup, model_fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_pool_that_comes_and_goes_between_generations_takes_no_other_with_it, model_fixture_setup,

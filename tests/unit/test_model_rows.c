@@ -338,6 +338,7 @@ static void a_slot_that_nothing_names_is_given_again(void **state)
 	update(f, 2);
 	update(f, 200); /* rows have closed, and that is in force */
 	assert_true(census(f, 300, 0, 0, 0));
+	assert_int_equal(model_census_due(f->model), MODEL_CENSUS_NONE); /* no number rests any more */
 	strcpy(f->backends[0][BACKENDS - 1].name, "web5");
 	use(f, 0);
 	assert_int_equal(f->model->pools[0].backends[BACKENDS - 1].slot, BACKENDS - 1);
