@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Backends that are taken out on purpose, under 2,000 connections: drained, brought back, retired, removed, replaced."""
 
+import threading
+
 from scenario import scenario
 from traffic import Killer, Traffic, now_ms
 
@@ -37,30 +39,36 @@ def drained_and_undrained(test):
     traffic.demand_homes(since)
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"))
+@scenario(timeout=120, **EVERYWHERE)
 def retired_and_removed(test):
     """
     Retired; its users leave; `drain --wait` returns when no packet came for a while and shows what is left
-    until then; removed, which moves nothing; another takes its place at once.
+    until then; removed, which moves nothing; another takes its place at once. Killed during --wait, sluiced begins
+    its count anew: it is killed there once.
     """
     traffic = Traffic(test, test.lab(backends=6, nginx=False), hosts=["be1", "be2", "be3", "be4"])
     traffic.start(dict(LEAVING, download=60))
-    traffic.ctl("retire", "be2")
-    traffic.pause(0.5)
+    with Killer(traffic, test.killed):
+        traffic.ctl("retire", "be2")
+        traffic.pause(0.5)
+    traffic.wait_state("be2", "retired")
     refused = traffic.lab.balancer.ctl("retire", "be2", "--wait", "--timeout", "1s", check=False)
     test.equal(refused.returncode, 1, f"exit code of --wait while connections are left: {refused.stdout}{refused.stderr}")
     traffic.leave("be2")
+    if test.killed:
+        threading.Timer(2, Killer(traffic).kill).start()
     waited = traffic.lab.balancer.ctl("retire", "be2", "--wait", "--timeout", "40s", check=False)
     test.equal(waited.returncode, 0, f"exit code of retire --wait: {waited.stdout}{waited.stderr}")
     traffic.note(f"retire --wait returns: {waited.stdout.strip().splitlines()[-1:]}")
     test.equal(traffic.by_backend()["be2"], 0, "connections left when --wait returned")
     before = dict(traffic.list())
-    traffic.set_weights(be2=None)
-    after = traffic.list()
-    test.equal([flow for flow, (_, host, began) in before.items()
-                if flow in after and after[flow][2] == began and after[flow][1] != host], [], "connections that moved")
-    traffic.set_weights(be5=1)
-    traffic.pause(1.2)
+    with Killer(traffic, test.killed):
+        traffic.set_weights(be2=None)
+        after = traffic.list()
+        test.equal([flow for flow, (_, host, began) in before.items()
+                    if flow in after and after[flow][2] == began and after[flow][1] != host], [], "connections that moved")
+        traffic.set_weights(be5=1)
+        traffic.pause(1.2)
     traffic.end()
 
 

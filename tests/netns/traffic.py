@@ -357,10 +357,12 @@ class Killer:
         if self.thread:
             self.thread.join()
 
+    def kill(self):
+        self.traffic.note("kill -9 of sluiced")
+        self.traffic.lab.balancer.sluiced.kill(signal.SIGKILL)
+        self.traffic.lab.balancer.start_sluiced()
+        self.kills += 1
+
     def work(self):
-        balancer = self.traffic.lab.balancer
         while not self.over.wait(self.random.uniform(*self.between_s)):
-            self.traffic.note("kill -9 of sluiced")
-            balancer.sluiced.kill(signal.SIGKILL)
-            balancer.start_sluiced()
-            self.kills += 1
+            self.kill()
