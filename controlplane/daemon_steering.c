@@ -6,6 +6,9 @@
 #include "daemon.h"
 
 #include <string.h>
+#include <unistd.h>
+
+#include "xdp_interface.h"
 
 static enum steering_attach_mode attach_mode(const struct config *config)
 {
@@ -36,11 +39,32 @@ static int open_steering(struct daemon *d)
 	return 0;
 }
 
+/* Says what will not work there, before traffic finds out. */
+static void judge_interface(struct daemon *d, const char *ifname)
+{
+	const struct xdp_interface_use use = { .native = d->config->xdp_attach != CONFIG_XDP_ATTACH_GENERIC,
+					       .forwards = d->datapath != CONFIG_DATAPATH_DPDK,
+					       .cpu_count = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN),
+					       .mtu_max = steering_link_mtu_max() };
+	struct error_text findings[XDP_INTERFACE_FINDINGS_MAX];
+	struct xdp_interface interface;
+	size_t count;
+
+	if (xdp_interface_read(ifname, &interface) < 0)
+		return; /* steering_attach says so */
+	count = xdp_interface_judge(&interface, &use, findings);
+	for (size_t i = 0; i < count; i++)
+		log_warning(&d->log, "XDP will not see all of an interface's traffic, or not send it", LOG_STR("interface", ifname),
+			    LOG_STR("cause", findings[i].text));
+}
+
 static int attach_port(struct daemon *d, const char *ifname, uint16_t index, struct steering_port *ret_port)
 {
 	struct error_text reterr;
-	const int err = steering_attach(d->steering, ifname, index, attach_mode(d->config), ret_port, &reterr);
+	int err;
 
+	judge_interface(d, ifname);
+	err = steering_attach(d->steering, ifname, index, attach_mode(d->config), ret_port, &reterr);
 	if (err < 0)
 		log_error(&d->log, "interface cannot be steered", LOG_STR("interface", ifname),
 			  LOG_STR("cause", reterr.text));

@@ -77,9 +77,14 @@ int steering_link_check_free(const char *ifname, struct error_text *reterr)
 	return refuse_other(ifname, id, reterr);
 }
 
+uint32_t steering_link_mtu_max(void)
+{
+	return (uint32_t)sysconf(_SC_PAGESIZE) - XDP_PAGE_OVERHEAD;
+}
+
 int steering_link_check_mtu(const char *ifname, struct error_text *reterr)
 {
-	const int limit = (int)sysconf(_SC_PAGESIZE) - XDP_PAGE_OVERHEAD;
+	const int limit = (int)steering_link_mtu_max();
 	struct ifreq request = {0};
 	int fd, err = 0;
 
@@ -122,7 +127,7 @@ int steering_link_mac(const char *ifname, struct sl_steering_mac *ret_mac, struc
 /* The kernel says only a number; these are the causes met on real drivers and on veth. */
 static int attach_failed(const char *ifname, int err, struct error_text *reterr)
 {
-	const int limit = (int)sysconf(_SC_PAGESIZE) - XDP_PAGE_OVERHEAD;
+	const int limit = (int)steering_link_mtu_max();
 
 	switch (-err) {
 	case ERANGE:

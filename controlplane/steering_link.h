@@ -20,6 +20,8 @@ int steering_link_open(const char *path, const char *ifname);
 int steering_link_program(const char *ifname, uint32_t *ret_id, bool *ret_generic);
 /* 0, or -EBUSY naming the program that is on the interface. */
 int steering_link_check_free(const char *ifname, struct error_text *reterr);
+/* The MTU whose frames fit one XDP buffer. */
+uint32_t steering_link_mtu_max(void);
 /* 0, or -ERANGE when the MTU is more than one XDP buffer takes. */
 int steering_link_check_mtu(const char *ifname, struct error_text *reterr);
 /* The interface's own MAC address; all zero when it is no Ethernet. 0 or -errno. */
