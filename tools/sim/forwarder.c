@@ -127,6 +127,17 @@ static void forwarder_tick(struct forwarder *forwarder, uint64_t now_ns)
 	flow_table_tick(flows, now_s, now_ns, &lives);
 }
 
+void forwarder_pass(struct forwarder *forwarder, uint64_t now_ns)
+{
+	forwarder->env.now_ns = now_ns;
+	forwarder_tick(forwarder, now_ns);
+}
+
+struct flow_table *forwarder_flows(const struct forwarder *forwarder)
+{
+	return forwarder->env.flows;
+}
+
 void forwarder_let_wait(struct forwarder *forwarder, bool wait)
 {
 	forwarder->lets_wait = wait;

@@ -47,6 +47,10 @@ enum sl_verdict forwarder_run(struct forwarder *forwarder, const uint8_t *frame,
  */
 bool forwarder_next(struct forwarder *forwarder, uint64_t now_ns, uint64_t *ret_number,
 		    enum sl_verdict *ret_verdict, const struct sl_packet **ret_pkt);
+/* Time goes on without a packet. */
+void forwarder_pass(struct forwarder *forwarder, uint64_t now_ns);
+/* The connections that are remembered. */
+struct flow_table *forwarder_flows(const struct forwarder *forwarder);
 /* Nothing comes any more: forwarder_next() returns all that wait, as drop_fragment_early. */
 void forwarder_give_up(struct forwarder *forwarder);
 /* By verdict and by flow counter, of all packets so far. */

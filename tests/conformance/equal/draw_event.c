@@ -134,8 +134,14 @@ void draw_event(struct draw *draw)
 /* From one burst to the next. */
 static uint64_t draw_pause_ns(struct dice *dice)
 {
+	/* A fragment waits, a datagram is remembered, a handshake, a closing connection. */
+	static const uint64_t ends_ns[] = {200000000, 2000000000, 10000000000, 60000000000};
 	const uint32_t kind = dice_below(dice, 100);
 
+	if (kind < 5) /* just before, just after */
+		return DICE_PICK(dice, ends_ns) - 2000000 + dice_below(dice, 4000000);
+	if (kind < 7)
+		return (dice_percent(dice, 50) ? 8500000000 : 58500000000) + dice_below(dice, 3000000000);
 	if (kind < 50)
 		return dice_below(dice, 100000);
 	if (kind < 75)

@@ -32,6 +32,10 @@ struct home_packet {
 	const uint8_t *bytes;
 	uint32_t len;
 	uint32_t id; /* in this episode */
+	/* What packet cases say beside: 0 is as usual. */
+	uint32_t readable;   /* bytes in the first buffer */
+	uint32_t headroom;   /* bytes in front of it, plus 1 */
+	bool checksum_known; /* the NIC found the IPv4 header's checksum to be right */
 };
 
 struct home_verdict {
@@ -64,6 +68,7 @@ struct home {
 	const char *name;
 	bool waits; /* fragments ahead of their first one wait, and packets leave in parts; else they are dropped */
 	uint32_t longest, shortest;                  /* frames that it can be given */
+	bool has_buffers;                            /* it can be given home_packet.readable and headroom */
 	bool counts_late;                            /* reading counters takes long: once an episode */
 	int (*start)(void);                          /* once; 0 or -errno after a message */
 	int (*begin)(void);                          /* nothing is remembered, all counters are 0 */
@@ -71,6 +76,9 @@ struct home {
 	void (*pass)(uint64_t now_ns, struct home_log *log); /* time went on, what was due happens */
 	void (*burst)(const struct home_packet *packets, unsigned int count, uint64_t now_ns, struct home_log *log);
 	void (*counts)(struct home_counts *ret_counts);
+	/* The memory of connections is given one as of the last pass(), `flags` SL_FLOW_IS_*; SL_SLOT_NONE: it has
+	 * none. NULL: not here. */
+	void (*remember)(uint64_t tag, uint16_t slot, uint8_t flags);
 	bool (*pressure)(void);                      /* the memory of connections is too full to be compared */
 };
 

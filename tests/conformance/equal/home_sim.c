@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/flow_table.h"
 #include "home.h"
 #include "tools/sim/forwarder.h"
 
@@ -69,6 +70,7 @@ static void pass(struct sim *sim, uint64_t now_ns, struct home_log *log)
 	enum sl_verdict verdict;
 	uint64_t number;
 
+	forwarder_pass(sim->forwarder, now_ns);
 	while (forwarder_next(sim->forwarder, now_ns, &number, &verdict, &pkt))
 		tell(sim, number, verdict, pkt, log);
 }
@@ -98,6 +100,16 @@ static void counts(struct sim *sim, struct home_counts *ret_counts)
 	memcpy(ret_counts->backend, sim->backends, sizeof(ret_counts->backend));
 }
 
+static void remember(const struct sim *sim, uint64_t tag, uint16_t slot, uint8_t flags)
+{
+	struct flow_table *flows = forwarder_flows(sim->forwarder);
+
+	if (slot == SL_SLOT_NONE)
+		flow_table_del(flows, tag);
+	else
+		flow_table_put(flows, tag, slot, SL_FLOW_TCP, flags);
+}
+
 /* One object a kind: the functions with their sim. */
 #define HOME_SIM(name_, waits_, title)                                                                              \
 	static int begin_##name_(void) { return begin(&sims[waits_], waits_); }                                     \
@@ -109,10 +121,14 @@ static void counts(struct sim *sim, struct home_counts *ret_counts)
 		burst(&sims[waits_], packets, count, now_ns, log);                                                  \
 	}                                                                                                           \
 	static void counts_##name_(struct home_counts *ret_counts) { counts(&sims[waits_], ret_counts); }           \
+	static void remember_##name_(uint64_t tag, uint16_t slot, uint8_t flags)                                    \
+	{                                                                                                           \
+		remember(&sims[waits_], tag, slot, flags);                                                          \
+	}                                                                                                           \
 	static bool pressure_##name_(void) { return forwarder_pressure(sims[waits_].forwarder); }                   \
 	const struct home home_sim_##name_ = {                                                                      \
-		title, waits_, HOME_FRAME_MAX, 0, false, start, begin_##name_, use_##name_, pass_##name_, burst_##name_, counts_##name_,      \
-		pressure_##name_,                                                                                   \
+		title, waits_, HOME_FRAME_MAX, 0, false, false, start, begin_##name_, use_##name_, pass_##name_, burst_##name_, counts_##name_,      \
+		remember_##name_, pressure_##name_,                                                                                   \
 	}
 
 HOME_SIM(waits, true, "sluice-sim");

@@ -228,15 +228,18 @@ static void pass(uint64_t now_ns, struct home_log *log)
 /* A frame as drivers hand it over: in one buffer, or every other one in several where it is long. */
 static struct rte_mbuf *receive(const struct home_packet *packet)
 {
-	const uint32_t most = packet->id % 2 == 0 ? HOME_FRAME_MAX : SEGMENT;
+	uint32_t most = packet->id % 2 == 0 ? HOME_FRAME_MAX : SEGMENT;
 	struct rte_mbuf *head = NULL;
 
+	most = packet->readable > 0 ? packet->readable : most;
 	for (uint32_t at = 0; at < packet->len || head == NULL;) {
 		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(w->ports.pool[0]);
 		uint16_t len;
 
 		if (mbuf == NULL)
 			abort();
+		if (packet->headroom > 0 && head == NULL)
+			mbuf->data_off = (uint16_t)(packet->headroom - 1);
 		len = (uint16_t)RTE_MIN(packet->len - at, most);
 		memcpy(rte_pktmbuf_append(mbuf, len), packet->bytes + at, len);
 		at += len;
@@ -246,6 +249,7 @@ static struct rte_mbuf *receive(const struct home_packet *packet)
 			abort();
 	}
 	head->hash.usr = packet->id;
+	head->ol_flags |= packet->checksum_known ? RTE_MBUF_F_RX_IP_CKSUM_GOOD : 0;
 	rte_mbuf_refcnt_update(head, 1); /* what is chained to it is the worker's alone */
 	w->mbuf[packet->id % IDS_MAX] = head;
 	return head;
@@ -270,9 +274,17 @@ static void counts(struct home_counts *ret_counts)
 	ret_counts->verdict[SL_VERDICT_DROP_FRAGMENT_EARLY] += w->burst.given_up; /* counted with the next burst */
 }
 
+static void remember(uint64_t tag, uint16_t slot, uint8_t flags)
+{
+	if (slot == SL_SLOT_NONE)
+		flow_table_del(w->worker.flows, tag);
+	else
+		flow_table_put(w->worker.flows, tag, slot, SL_FLOW_TCP, flags);
+}
+
 static bool pressure(void)
 {
 	return flow_table_pressure(w->worker.flows);
 }
 
-const struct home home_worker = {"sluice-dp's worker", true, HOME_FRAME_MAX, 0, false, start, begin, use, pass, burst, counts, pressure};
+const struct home home_worker = {"sluice-dp's worker", true, HOME_FRAME_MAX, 0, true, false, start, begin, use, pass, burst, counts, remember, pressure};

@@ -211,4 +211,5 @@ static bool pressure(void)
 	return live->full || live->pressure_s != 0 || live->refused != 0;
 }
 
-const struct home home_xdp = {"XDP", false, HOME_FRAME_MAX, XDP_LAB_FRAME_MIN, true, start, begin, use, pass, burst, counts, pressure};
+const struct home home_xdp = {"XDP", false, HOME_FRAME_MAX, XDP_LAB_FRAME_MIN, false, true, start, begin, use, pass, burst, counts,
+			     NULL, pressure};

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "draw.h"
 #include "minimise.h"
 #include "play.h"
@@ -36,6 +37,7 @@ struct options {
 	uint64_t packets, seed;
 	const char *home; /* alone; NULL: all */
 	bool compares[PAIRS];
+	bool cases; /* `folder` are files of packet cases */
 	const char *keep; /* folder for differences */
 	char **folder;    /* episodes to replay; NULL-terminated */
 	bool verbose;
@@ -55,6 +57,7 @@ static void help(FILE *out)
 	      "  --packets N    at least so many packets (default 100000)\n"
 	      "  --seed S       draws them (default: by the clock; printed)\n"
 	      "  --keep FOLDER  for differences: capture, configuration and scenario (default conformance-difference)\n"
+	      "  --cases        EPISODEs are files of packet cases (tests/packet/cases) instead\n"
 	      "  --home HOME    that one alone: worker, or xdp (which needs root)\n"
 	      "  --plant WHAT   one home makes a mistake: byte, memory or count\n"
 	      "  --verbose      messages about configurations too\n", out);
@@ -78,6 +81,7 @@ static bool parse(int argc, char **argv, struct options *options)
 	static const struct option known[] = {{"packets", required_argument, NULL, 'p'},
 					      {"seed", required_argument, NULL, 's'},
 					      {"keep", required_argument, NULL, 'k'},
+					      {"cases", no_argument, NULL, 'c'},
 					      {"home", required_argument, NULL, 'o'},
 					      {"plant", required_argument, NULL, 'x'},
 					      {"verbose", no_argument, NULL, 'v'},
@@ -90,6 +94,7 @@ static bool parse(int argc, char **argv, struct options *options)
 		switch (c) {
 		case 'p': options->packets = strtoull(optarg, &end, 10); break;
 		case 's': options->seed = strtoull(optarg, &end, 10); break;
+		case 'c': options->cases = true; break;
 		case 'o': options->home = optarg; break;
 		case 'k': options->keep = optarg; break;
 		case 'x':
@@ -229,6 +234,21 @@ static int replay(const struct options *options, const char *folder, struct play
 	return differs < 0 ? EXIT_BROKEN : differs > 0 ? EXIT_DIFFERENT : 0;
 }
 
+/* In every home that can be given a memory: what is compared is the case's own home. */
+static int run_cases(const struct options *options)
+{
+	int differs = 0;
+
+	for (int i = 0; i < PAIRS && differs >= 0; i++) {
+		if (!options->compares[i])
+			continue;
+		differs |= cases_run(pairs[i].one, options->folder);
+		if (differs >= 0 && pairs[i].other->remember != NULL)
+			differs |= cases_run(pairs[i].other, options->folder);
+	}
+	return differs < 0 ? EXIT_BROKEN : differs > 0 ? EXIT_DIFFERENT : 0;
+}
+
 /* False: a home that is wanted does not start. XDP is left out where nobody could load it. */
 static bool start(struct options *options)
 {
@@ -279,9 +299,11 @@ int main(int argc, char **argv)
 	play.folder = mkdtemp(folder);
 	if (play.errors == NULL || play.folder == NULL || !start(&options))
 		return EXIT_BROKEN;
-	for (char **episode = options.folder; *episode != NULL && code == 0; episode++)
+	if (options.cases)
+		code = run_cases(&options);
+	for (char **episode = options.folder; !options.cases && *episode != NULL && code == 0; episode++)
 		code = replay(&options, *episode, &play);
-	if (*options.folder == NULL) {
+	if (*options.folder == NULL && !options.cases) {
 		printf("seed %" PRIu64 "\n", options.seed);
 		fflush(stdout);
 		code = run(&options, &play);

@@ -76,7 +76,7 @@ static void draw_pool(struct dice *dice, const struct world *world, unsigned int
 	pool->panic = dice_percent(dice, 20) ? 50 : 0;
 	pool->idle_s[0] = 30 + dice_below(dice, 600);
 	pool->idle_s[1] = 20 + dice_below(dice, 300);
-	pool->idle_s[2] = 10 + dice_below(dice, 150);
+	pool->idle_s[2] = world->kinds_change ? pool->idle_s[1] : 10 + dice_below(dice, 150);
 	pool->checked = dice_percent(dice, 85);
 	pool->resets = dice_percent(dice, 20);
 	pool->drops = dice_percent(dice, 40);
@@ -151,6 +151,7 @@ void world_draw(struct dice *dice, struct world *world)
 	memset(world, 0, sizeof(*world));
 	world->ports = 1 + dice_below(dice, WORLD_PORTS);
 	world->receive = dice_below(dice, world->ports);
+	world->kinds_change = dice_percent(dice, 50);
 	world->pools = 1 + dice_below(dice, WORLD_POOLS);
 	world->services = 1 + dice_below(dice, WORLD_SERVICES);
 	for (unsigned int v = 0; v < WORLD_VIPS; v++)
@@ -181,6 +182,27 @@ static void change_backends(struct dice *dice, const struct world *world, unsign
 		backend->there = !backend->there;
 }
 
+/*
+ * Never longer, not by another kind of UDP either: what expired and was not swept yet would live again, and when homes
+ * sweep is their own business.
+ */
+static void shorten_idle(struct dice *dice, const struct world *world, struct world_pool *pool)
+{
+	const unsigned int kind = dice_below(dice, 3), other_s = 10 + dice_below(dice, 300);
+
+	if (other_s >= pool->idle_s[kind])
+		return;
+	pool->idle_s[kind] = other_s;
+	if (kind > 0 && world->kinds_change)
+		pool->idle_s[1] = pool->idle_s[2] = other_s;
+}
+
+static void change_kind(struct dice *dice, const struct world *world, struct world_service *service)
+{
+	if (world->kinds_change)
+		service->udp_flows = DICE_PICK(dice, udp_flows);
+}
+
 void world_change(struct dice *dice, struct world *world)
 {
 	const unsigned int p = dice_below(dice, world->pools);
@@ -191,10 +213,10 @@ void world_change(struct dice *dice, struct world *world)
 	case 0: pool->table_size = DICE_PICK(dice, sizes); break;
 	case 1: service->hash = DICE_PICK(dice, hashes); break;
 	case 2: service->tracking = DICE_PICK(dice, trackings); break;
-	case 3: service->udp_flows = DICE_PICK(dice, udp_flows); break;
+	case 3: change_kind(dice, world, service); break;
 	case 4: service->mode = DICE_PICK(dice, modes); break;
 	case 5: service->pool = dice_below(dice, world->pools); break;
-	case 6: pool->idle_s[dice_below(dice, 3)] = 10 + dice_below(dice, 300); break;
+	case 6: shorten_idle(dice, world, pool); break;
 	default: change_backends(dice, world, p, pool); break;
 	}
 }

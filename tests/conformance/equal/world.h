@@ -42,6 +42,7 @@ struct world {
 	struct world_pool pool[WORLD_POOLS];
 	struct world_service service[WORLD_SERVICES];
 	unsigned int pools, services, ports, receive;
+	bool kinds_change; /* of UDP: then QUIC lives as long as other UDP */
 	unsigned int mtu[WORLD_PORTS];
 	bool kernel_path[WORLD_PORTS];
 	char neighbors[512]; /* of the scenario: those that are not as others */
