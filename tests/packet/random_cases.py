@@ -159,6 +159,9 @@ def main():
             file.write(one_case(rng, number))
         file.flush()
         done = subprocess.run([runner, file.name], capture_output=True, text=True)
+    if done.returncode == 77:
+        print(done.stderr.strip())
+        sys.exit(77)
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if "OK ]" not in line and "RUN " not in line]
         print("\n".join(lines[:60]))

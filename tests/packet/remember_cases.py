@@ -51,6 +51,9 @@ def main():
             files.append(path)
         for path in files:
             done = subprocess.run([sys.argv[1], path], capture_output=True, text=True)
+            if done.returncode == 77:
+                print(done.stderr.strip())
+                sys.exit(77)
             if done.returncode:
                 lines = (done.stdout + done.stderr).splitlines()
                 print("\n".join([line for line in lines if "OK ]" not in line and "RUN " not in line][:60]))

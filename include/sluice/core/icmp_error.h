@@ -123,7 +123,7 @@ SL_INLINE enum sl_verdict sl_icmp_connection(struct sl_env *env, struct sl_packe
 /* An ICMP error to a VIP. FORWARD: service and key are those of the connection it quotes, go on with select. */
 SL_RARE enum sl_verdict sl_icmp_error(struct sl_env *env, struct sl_packet *pkt)
 {
-	struct sl_quote quote;
+	struct sl_quote quote = { 0 }; /* older verifiers give no function what was never written */
 	enum sl_verdict verdict;
 
 	if (!sl_icmp_is_useful(pkt))
@@ -183,7 +183,7 @@ SL_INLINE enum sl_verdict sl_icmp_client(struct sl_env *env, struct sl_packet *p
  */
 SL_RARE enum sl_verdict sl_icmp_tunnel(struct sl_env *env, struct sl_packet *pkt)
 {
-	struct sl_quote quote;
+	struct sl_quote quote = { 0 }; /* older verifiers give no function what was never written */
 	enum sl_verdict verdict;
 
 	if (sl_likely(!sl_quote_is_tunnel(pkt)) || !sl_env_is_outer_source(env, &pkt->key.dst))
