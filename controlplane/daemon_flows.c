@@ -211,9 +211,14 @@ static void take_pressure(struct daemon *d)
  */
 static bool is_complete(const struct daemon *d)
 {
+	uint64_t whole_s;
+
 	if (d->flows->map.maps) /* the map is all that the program remembers */
 		return true;
-	return daemon_boottime_s() > flow_file_header(d->flows->file)->created_s + longest_life_s(d);
+	whole_s = __atomic_load_n(&flow_file_live(d->flows->file)->whole_s, __ATOMIC_RELAXED);
+	if (whole_s <= SL_FLOWS_WHOLE)
+		return whole_s == SL_FLOWS_WHOLE;
+	return daemon_boottime_s() > whole_s + longest_life_s(d);
 }
 
 static void on_step(uv_timer_t *timer)

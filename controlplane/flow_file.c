@@ -149,7 +149,6 @@ static int make(const struct flow_file_want *want, struct runtime_file *made, st
 	memset(&header, 0, sizeof(header));
 	sl_flows_layout(&header, sl_flows_buckets(want->flows));
 	header.created_ns = want->wall_ns;
-	header.created_s = want->now_s;
 	memcpy(header.boot_id, want->boot_id, sizeof(header.boot_id));
 	header.flow_key = want->flow_key;
 	header.numbering = want->numbering;

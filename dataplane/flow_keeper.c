@@ -39,6 +39,8 @@ struct flow_keeper {
 	int said;              /* last error of opening: said once */
 	bool carrying, due, releasing, strange_said;
 	bool unseen;           /* workers do not tell `shared` yet, and nobody else told it */
+	uint64_t told_id;      /* by which workers remember; with another one they begin empty */
+	bool whole;            /* they told `shared`, or what it was carried over from, all of it */
 };
 
 /* ---- files -------------------------------------------------------------------------------------------- */
@@ -159,6 +161,9 @@ void flow_keeper_look(struct flow_keeper *keeper)
 struct flow_view flow_keeper_view(struct flow_keeper *keeper, const struct sl_settings *settings, uint64_t now_s,
 				  bool *ret_release)
 {
+	const uint64_t id = flow_id(&settings->flow_key, settings->numbering);
+	bool empty;
+
 	/* A file that belongs to these settings takes the place of one that does not, together with them. */
 	if (serves(keeper, keeper->next, settings) && !serves(keeper, keeper->shared, settings) && keeper->old == NULL) {
 		adopt(keeper, keeper->next, now_s);
@@ -168,10 +173,14 @@ struct flow_view flow_keeper_view(struct flow_keeper *keeper, const struct sl_se
 	*ret_release = keeper->old != NULL && !keeper->releasing;
 	keeper->releasing = keeper->old != NULL;
 	keeper->due = false;
+	empty = settings->numbering != 0 && id != keeper->told_id;
+	keeper->told_id = id;
 	if (!serves(keeper, keeper->shared, settings))
 		return (struct flow_view){ .bucket = NULL };
-	if (keeper->unseen)
+	if (keeper->unseen) {
 		keeper->since_s = now_s;
+		keeper->whole = empty;
+	}
 	keeper->unseen = false;
 	return flow_shared_view(keeper->shared, keeper->since_s);
 }
@@ -289,6 +298,8 @@ static void report(struct flow_keeper *keeper, uint64_t now_s, bool worker_press
 		store(&live->pressure_s, now_s);
 	store(&live->pressure, pressure);
 	store(&live->used, flow_shared_used(keeper->shared));
+	if (!keeper->unseen)
+		store(&live->whole_s, keeper->whole ? SL_FLOWS_WHOLE : keeper->since_s);
 	store(&live->swept_s, now_s);
 }
 

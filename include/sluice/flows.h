@@ -30,6 +30,7 @@
 enum {
 	SL_FLOWS_MAJOR = 1, /* of the layout; another: the file is not used */
 	SL_FLOWS_MINOR = 0, /* newer: fields past the reader's struct are unknown to it and stay unread */
+	SL_FLOWS_WHOLE = 1, /* sl_flows_live.whole_s */
 	SL_FLOW_WAYS = 5,   /* entries of one cache line */
 	SL_FLOW_CLOSING = 0x8000, /* bit 15 of an entry's slot word: both ends said goodbye, or a reset was seen */
 	SL_FLOW_CLOSING_S = 60,   /* how long such an entry stays */
@@ -49,8 +50,7 @@ struct sl_flows_header {
 	__u64 numbering;       /* of the ids and slots in it: the state file's; another one: of no use */
 	struct sl_region hot;
 	struct sl_region home;
-	__u64 created_s;       /* CLOCK_BOOTTIME seconds: what was remembered before is in it only where it was told again */
-	__u64 zero[7];
+	__u64 zero[8];
 	__u64 checksum;        /* sl_checksum64 of all bytes before it */
 };
 
@@ -62,7 +62,9 @@ struct sl_flows_live {
 	__u64 used;            /* entries, by the manager's count */
 	__u64 capacity;        /* entries that fit */
 	__u64 writer_pid;
-	__u64 zero[2];
+	__u64 whole_s;         /* CLOCK_BOOTTIME seconds: what workers remember since then is in the file, what they did
+				* before only where it was told again. SL_FLOWS_WHOLE: all is. 0: nobody has written it yet */
+	__u64 zero[1];
 };
 
 /* One cache line. `seen_s` is the low half of CLOCK_BOOTTIME's seconds. `kinds` has 2 bits an entry. */

@@ -272,14 +272,12 @@ static void start_without_rows(struct fixture *f)
 	model_set_applied(f->daemon->model, f->daemon->model->generation, daemon_boottime_ms() - MODEL_APPLIED_MS);
 }
 
-/* The file as if it had been made a minute ago. */
-static void make_older(const struct fixture *f)
+/* As if workers had told the file all that they remember, for so many seconds. */
+static void make_whole(const struct fixture *f, uint64_t seconds)
 {
 	const struct mapping m = map(f);
-	struct sl_flows_header *header = (void *)m.base;
 
-	header->created_s -= 60;
-	header->checksum = sl_flows_checksum(header);
+	((struct sl_flows_live *)(m.base + SL_SHM_PAGE))->whole_s = daemon_boottime_s() - seconds;
 	unmap(&m);
 }
 
@@ -311,12 +309,13 @@ static void a_young_file_takes_no_look_away(void **state)
 			"services: [{name: web, listen: tcp 192.0.2.10:80, mode: l2, pool: web}]\n");
 	start(f);
 	run_until_published(f);
+	make_whole(f, 0);
 	kill_daemon(f);
 	start_without_rows(f);
 	assert_true(netns_wait(&f->daemon->loop, has_whole_census, f->daemon, 5000));
 	assert_int_equal(looks(f->daemon), f->daemon->model->pools[0].rows.rows);
 	kill_daemon(f);
-	make_older(f);
+	make_whole(f, 60);
 	start_without_rows(f);
 	assert_true(netns_wait(&f->daemon->loop, has_no_looks, f->daemon, 5000));
 }

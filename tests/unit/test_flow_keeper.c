@@ -71,6 +71,35 @@ static void what_is_stored_before_a_new_file_is_published_is_told_afterwards(voi
 	assert_int_equal(quoted(1, 1), 5);
 }
 
+/* What sluiced may conclude from a file that names nobody. */
+static void a_file_says_since_when_it_knows_all_that_workers_remember(void **state)
+{
+	(void)state;
+	tick();
+	assert_int_equal(live().whole_s, SL_FLOWS_WHOLE);
+	put(0, 1, 5, 0);
+	make_file(FLOWS * 4, 77); /* gets all there is */
+	pass(1);
+	look();
+	tick();
+	assert_int_equal(live().used, 1);
+	assert_int_equal(live().whole_s, SL_FLOWS_WHOLE);
+	stop();
+	unlinkat(dir_fd, SL_FLOWS_FILE, 0);
+	start(WORKERS);
+	put(0, 1, 5, 0); /* nobody else hears of it */
+	make_file(FLOWS, 77);
+	assert_int_equal(live().whole_s, 0);
+	pass(1);
+	look();
+	tick();
+	assert_int_equal(live().whole_s, now_s);
+	stop();
+	start(WORKERS); /* what the process before did not tell went with it */
+	tick();
+	assert_int_equal(live().whole_s, SL_FLOWS_WHOLE);
+}
+
 static struct sl_flows_live *map_live(void)
 {
 	const int fd = openat(dir_fd, SL_FLOWS_FILE, O_RDWR | O_CLOEXEC);
@@ -249,6 +278,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_larger_file_gets_the_entries_of_the_one_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_that_is_told_while_entries_are_carried_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_stored_before_a_new_file_is_published_is_told_afterwards, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_says_since_when_it_knows_all_that_workers_remember, setup, teardown),
 		cmocka_unit_test_setup_teardown(pressure_of_a_time_to_come_was_now_at_the_latest, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_written_at_an_absurd_moment_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_of_other_settings_waits_for_them_and_starts_empty, setup, teardown),
