@@ -209,6 +209,7 @@ bool daemon_xdp_forwards(const struct daemon *d);
 struct publisher *daemon_xdp_publisher(const struct daemon *d); /* NULL: there is none */
 
 /* daemon_steering.c */
+int daemon_steering_open(struct daemon *d); /* the place for programs and maps; once is enough. 0 or -errno */
 /* Attaches the steering program to every AF_XDP port; `fatal` says whether one failure ends it. 0 or -errno. */
 int daemon_steering_attach(struct daemon *d, bool fatal);
 bool daemon_steers(const struct daemon *d, const struct config_interface *interface); /* it carries the program */

@@ -396,15 +396,17 @@ int daemon_network_start(struct daemon *d)
 		log_error(&d->log, "the kernel cannot be asked", LOG_STR("cause", reterr.text), LOG_ERRNO("error", err));
 		return err;
 	}
-	err = daemon_steering_attach(d, true);
+	if (d->xdp)
+		err = daemon_steering_open(d);
+	if (err == 0)
+		err = daemon_xdp_state(d); /* now that there is a place for its maps; before programs use them, if none does yet */
+	if (err == 0)
+		err = daemon_steering_attach(d, true);
 	if (err < 0)
 		return err;
 	if (d->steering)
 		steering_detach_others(d->steering);
 	daemon_steering_listen(d);
-	err = daemon_xdp_state(d); /* now that there is a place for its maps */
-	if (err < 0)
-		return err;
 	return tell_ports(d);
 }
 

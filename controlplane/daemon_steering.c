@@ -20,7 +20,7 @@ static enum steering_attach_mode attach_mode(const struct config *config)
 	return STEERING_NATIVE_OR_GENERIC;
 }
 
-static int open_steering(struct daemon *d)
+int daemon_steering_open(struct daemon *d)
 {
 	struct error_text reterr;
 	bool private_mount;
@@ -101,7 +101,7 @@ int daemon_steering_attach(struct daemon *d, bool fatal)
 		if (!daemon_steers(d, interface))
 			continue;
 		d->port_links[i] = port_link(d, interface->ifname);
-		err = open_steering(d);
+		err = daemon_steering_open(d);
 		if (err < 0)
 			return err;
 		err = attach_port(d, interface->ifname, (uint16_t)i, &port);

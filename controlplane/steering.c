@@ -58,11 +58,11 @@ static void close_port(struct steered *port)
 	free(port);
 }
 
-/* The program of `port`, over the maps as they are now, takes the place of the one before. */
-static int update(struct steering *steering, struct steered *port, struct error_text *reterr)
+/* A program of `port` over `maps` takes the place of the one before. */
+static int update(struct steering *steering, const struct xdp_maps *maps, struct steered *port, struct error_text *reterr)
 {
 	struct sluice_bpf *object;
-	int err = steering_load(steering, port, &object, reterr);
+	int err = steering_load(steering, maps, port, &object, reterr);
 
 	if (err < 0)
 		return err;
@@ -76,6 +76,8 @@ static int update(struct steering *steering, struct steered *port, struct error_
 static int steer(struct steering *steering, struct steered *port, enum steering_attach_mode mode,
 		 bool *ret_adopted, struct error_text *reterr)
 {
+	/* while bigger maps are filled, what is attached goes by those before */
+	const struct xdp_maps *maps = steering->before ? steering->before : steering->maps;
 	struct sluice_bpf *object = NULL;
 	char path[PATH_MAX];
 	int err;
@@ -94,8 +96,8 @@ static int steer(struct steering *steering, struct steered *port, enum steering_
 			return err;
 	}
 	if (*ret_adopted)
-		return update(steering, port, reterr);
-	err = steering_load(steering, port, &object, reterr);
+		return update(steering, maps, port, reterr);
+	err = steering_load(steering, maps, port, &object, reterr);
 	if (err < 0)
 		return err;
 	steering_pin_path(steering->dir, port->ifname, "link", path);
@@ -272,6 +274,14 @@ const struct xdp_maps *steering_maps(const struct steering *steering)
 	return steering->maps;
 }
 
+/* No program uses the maps, of ours or of a sluiced before us. */
+static bool is_unused(const struct steering *steering)
+{
+	char names[STEERING_PINS_MAX][IF_NAMESIZE];
+
+	return !steering->ports && steering_pin_list(steering->dir, names) == 0;
+}
+
 int steering_grow(struct steering *steering, const struct xdp_capacity *capacity, struct error_text *reterr)
 {
 	struct xdp_maps *maps = calloc(1, sizeof(*maps));
@@ -295,7 +305,9 @@ int steering_grow(struct steering *steering, const struct xdp_capacity *capacity
 	}
 	steering->maps = maps;
 	xdp_maps_carry(maps, steering->before);
-	return 1;
+	if (is_unused(steering))
+		err = steering_move(steering, reterr);
+	return err < 0 ? err : 1;
 }
 
 int steering_move(struct steering *steering, struct error_text *reterr)
@@ -307,7 +319,7 @@ int steering_move(struct steering *steering, struct error_text *reterr)
 	/* Pinned first: who starts after us, whenever we die, finds a whole generation and moves what is not moved. */
 	err = xdp_maps_settle(steering->maps, reterr);
 	for (struct steered *port = steering->ports; port && err == 0; port = port->next)
-		err = update(steering, port, reterr);
+		err = update(steering, steering->maps, port, reterr);
 	if (err < 0)
 		return err;
 	xdp_maps_carry_late(steering->maps, steering->before);

@@ -72,8 +72,8 @@ static int use_pinned(const struct steering *steering, const struct steered *por
 	return 0;
 }
 
-int steering_load(const struct steering *steering, struct steered *port, struct sluice_bpf **ret_object,
-		  struct error_text *reterr)
+int steering_load(const struct steering *steering, const struct xdp_maps *maps, struct steered *port,
+		  struct sluice_bpf **ret_object, struct error_text *reterr)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_size = VERIFIER_LOG_SIZE);
 	char *verifier_log = calloc(1, VERIFIER_LOG_SIZE);
@@ -89,7 +89,7 @@ int steering_load(const struct steering *steering, struct steered *port, struct 
 				     strerror(errno));
 		goto free_log;
 	}
-	err = xdp_maps_use(steering->maps, object->obj, reterr);
+	err = xdp_maps_use(maps, object->obj, reterr);
 	if (err == 0)
 		err = use_pinned(steering, port, "xsks_map", object->maps.xsks_map, &xsks_fd, reterr);
 	if (err == 0)

@@ -28,10 +28,10 @@ struct steering {
 	struct steered *ports;
 };
 
-/* Loads a program for `port` over the instance's maps and the pinned ones of its interface, whose descriptors `port` gets
+/* Loads a program for `port` over `maps` and the pinned ones of its interface, whose descriptors `port` gets
  * where it has none. The caller destroys *ret_object. 0 or -errno. */
-int steering_load(const struct steering *steering, struct steered *port, struct sluice_bpf **ret_object,
-		  struct error_text *reterr);
+int steering_load(const struct steering *steering, const struct xdp_maps *maps, struct steered *port,
+		  struct sluice_bpf **ret_object, struct error_text *reterr);
 /* Tells the program of `port` which it is, and the interface's MAC address as it is now. */
 int steering_tell_mac(const struct steered *port, struct error_text *reterr);
 struct steered *steering_find(struct steering *steering, const char *ifname); /* NULL: it is not steered */

@@ -173,7 +173,7 @@ class Traffic:
         self.configure()
         for balancer in self.balancers():
             balancer.start_sluiced()
-            balancer.start_dp()
+            balancer.start_forwarder()
         for balancer in self.balancers():
             wait_for(lambda one=balancer: list(one.backend_states().values()) == ["up"] * len(self.weights), 20,
                      "all backends are up", 0.1)

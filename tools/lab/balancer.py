@@ -87,6 +87,23 @@ class Balancer:
             "sluice-dp" + self.suffix, self.namespace)
         return self.dp
 
+    def start_forwarder(self):
+        """What sluiced does not start by itself: sluice-dp, unless the datapath has none."""
+        if self.lab.datapath != "xdp":
+            self.start_dp()
+
+    def device_holder(self):
+        """The pid of sluice-device, which holds the VIP device of the XDP datapath; None while there is none."""
+        for entry in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as cmdline:
+                    argv = cmdline.read().split(b"\0")
+            except OSError:
+                continue
+            if argv[0].endswith(b"sluice-device") and argv[1:2] == [(self.runtime_dir() or "-").encode()]:
+                return int(entry)
+        return None
+
     def runtime_dir(self):
         """Where this instance's shared memory and sockets are, once sluiced has made it."""
         return next((path for path in (f"/run/sluice/{self.instance}", f"/dev/shm/sluice/{self.instance}")
@@ -96,8 +113,7 @@ class Balancer:
         """Configuration, the daemons of the lab's datapath, and the first answer through the VIP."""
         self.configure(**config)
         self.start_sluiced()
-        if self.lab.datapath != "xdp":
-            self.start_dp()
+        self.start_forwarder()
         self.wait_serving(family=config.get("family", 4))
 
     def wait_serving(self, timeout=30, family=4):

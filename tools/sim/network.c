@@ -310,8 +310,8 @@ int network_create(const struct config *config, const struct scenario *scenario,
 	if (network == NULL)
 		return -ENOMEM;
 	network->scenario = scenario;
-	for (uint32_t i = 0; i < config->boot.port_count && i < SL_PORTS_MAX; i++)
-		port_add(network, config->boot.port[i].name, config->boot.port[i].mtu);
+	for (size_t i = 0; i < config->interface_count && i < SL_PORTS_MAX; i++)
+		port_add(network, config->interfaces[i].port.name, config->interfaces[i].port.mtu);
 	if (network->port_count == 0)
 		port_add(network, "port0", 0);
 	for (size_t i = 0; err == 0 && i < scenario->port_count; i++)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The XDP datapath alone, without a sluice-dp: what sluiced sets up goes on forwarding whatever becomes of sluiced."""
+
+import os
+import signal
+import time
+
+from clients import by_flow, errors
+from failures import vip_is_held
+from processes import wait_for
+from scenario import scenario
+from shares import shares_hold
+from traffic import Killer, Traffic
+
+EVERYWHERE = {"family": (4, 6), "mode": ("l2", "ipip"), "datapath": ("xdp",)}
+
+
+@scenario(timeout=180, **EVERYWHERE)
+def xdp_shares(test):
+    """10,000 requests over 4 equal backends, then 1:2:3:4 after a reload: as sluice-sim says, all of them counted."""
+    lab = test.lab()
+    lab.balancer.start(family=test.family, mode=test.mode)
+    lab.balancer.wait_all_up()
+    shares_hold(test, lab, [1, 1, 1, 1], 20000)
+    lab.balancer.configure(family=test.family, mode=test.mode, weights=[1, 2, 3, 4])
+    lab.balancer.reload_and_wait()
+    shares_hold(test, lab, [1, 2, 3, 4], 30000)
+    shown = lab.balancer.ctl_json("show", "datapath")
+    test.equal((shown["datapath"], shown["attached"], shown["tables"]), ("xdp", True, shown["data_tables"]), "show datapath")
+    test.equal([(one["interface"], one["attached"]) for one in shown["xdp"]], [("up0", "native")], "interfaces")
+    stats = lab.balancer.ctl_json("show", "stats")
+    forwarded = lab.balancer.verdicts()["forward"]
+    test.check(forwarded > 80000, f"only {forwarded} packets were forwarded")
+    test.equal(sum(one["packets"] for one in stats["backends"]), stats["services"][0]["packets"], "packets of all backends")
+
+
+@scenario(timeout=120, **EVERYWHERE)
+def xdp_outlives_sluiced(test):
+    """kill -9 of sluiced: requests go on to the same backends, the VIPs stay, and the next start changes nothing."""
+    lab = test.lab()
+    lab.balancer.start(family=test.family, mode=test.mode)
+    lab.balancer.wait_all_up()
+    before = by_flow(lab.clients.fetch(800, family=test.family))
+    test.equal([host for host in before.values() if host.startswith("error:")], [], "failed requests")
+    holder = lab.balancer.device_holder()
+    lab.balancer.sluiced.kill(signal.SIGKILL)
+    test.equal(by_flow(lab.clients.fetch(800, family=test.family)), before, "flows without a sluiced")
+    test.check(vip_is_held(lab, test.family), "the VIP went with sluiced")
+    lab.balancer.start_sluiced()
+    lab.balancer.wait_all_up()
+    test.equal(by_flow(lab.clients.fetch(800, family=test.family)), before, "flows by another sluiced")
+    test.equal(lab.balancer.device_holder(), holder, "who holds the VIP device")
+    running = lab.clients.start_fetch("client1", 6000, family=test.family, concurrent=8)
+    for delay in (0.05, 0.2, 0.5, 1):
+        lab.balancer.sluiced.kill(signal.SIGKILL)
+        lab.balancer.start_sluiced()
+        time.sleep(delay)
+    test.equal(errors(lab.clients.finish("client1", running))[:3], [], "requests that failed meanwhile")
+    lab.balancer.wait_all_up()
+
+
+@scenario(timeout=120, family=(4, 6), datapath=("xdp",), on_stop=("keep", "detach"))
+def xdp_on_stop(test):
+    """A clean stop leaves everything as it is, or nothing: no VIP, no program, no pin, no process."""
+    lab = test.lab(backends=2)
+    lab.balancer.start(family=test.family, extra=f"xdp: {{on-stop: {test.on_stop}}}\n")
+    lab.balancer.wait_all_up()
+    pins = f"/sys/fs/bpf/sluice/{lab.balancer.instance}"
+    test.equal(lab.balancer.sluiced.kill(signal.SIGTERM), 0, "exit status")
+    if test.on_stop == "keep":
+        test.equal(errors(lab.clients.fetch(200, family=test.family)), [], "requests after the stop")
+        test.check(vip_is_held(lab, test.family), "the VIP went")
+    else:
+        wait_for(lambda: not vip_is_held(lab, test.family), 5, "the VIP is gone", 0.1)
+        wait_for(lambda: lab.balancer.device_holder() is None, 15, "sluice-device is gone", 0.2)
+        test.check("xdp" not in lab.network.inside("lb", ["ip", "link", "show", "up0"]).stdout, "the program stayed")
+        test.check(not os.path.exists(pins), "pins stayed")
+    lab.balancer.start_sluiced()
+    lab.balancer.wait_serving(family=test.family)
+
+
+@scenario(timeout=120, family=(4, 6), datapath=("xdp",))
+def xdp_program_goes(test):
+    """Who takes the program off the interface takes the VIPs off the balancer, within a moment and without a sluiced."""
+    lab = test.lab(backends=2)
+    lab.balancer.start(family=test.family)
+    lab.balancer.wait_all_up()
+    lab.balancer.sluiced.kill(signal.SIGKILL)
+    os.unlink(f"/sys/fs/bpf/sluice/{lab.balancer.instance}/up0/link")
+    wait_for(lambda: "sluice0" not in lab.network.inside("lb", ["ip", "link"]).stdout, 2, "the VIP device is gone", 0.05)
+    lab.balancer.start_sluiced()
+    lab.balancer.wait_serving(family=test.family)
+    wait_for(lambda: vip_is_held(lab, test.family), 5, "the VIP is back", 0.1)
+
+
+@scenario(timeout=150, killed=(False, True), **EVERYWHERE)
+def xdp_backends_are_added(test):
+    """One backend is added, then five in a row, under 2,000 connections: none of them breaks."""
+    traffic = Traffic(test, test.lab(backends=8, nginx=False), hosts=["be1", "be2"])
+    traffic.start()
+    with Killer(traffic, test.killed):
+        traffic.set_weights(be3=1)
+        traffic.pause(0.6)
+        for host in ("be4", "be5", "be6", "be7", "be8"):
+            traffic.set_weights(**{host: 1})
+        traffic.pause(1.6)
+    shares = traffic.by_backend()
+    test.check(all(shares[host] > 5 for host in traffic.weights), f"an added backend has too little: {dict(shares)}")
+    traffic.end()
