@@ -13,21 +13,24 @@ enum {
 	SL_CURSOR_MAX = 2048, /* no header begins later; a quoted packet's last word does not either */
 };
 
+_Static_assert((SL_CURSOR_MAX & (SL_CURSOR_MAX - 1)) == 0, "what is at most that much is not changed by the mask below");
+
 /* `size` (a constant) bytes at `offset`, or NULL when the readable part of the frame is shorter. */
 SL_INLINE __u8 *sl_cursor(const struct sl_packet *pkt, __u64 offset, __u64 size)
 {
-	__u8 *bytes, *end = pkt->end;
+	__u8 *bytes = pkt->data, *end = pkt->end;
 
-#ifdef __bpf__
-	__asm__ volatile("" : "+r"(offset)); /* what is compared is what is added, no copy of it */
-#endif
 	if (offset > SL_CURSOR_MAX)
 		return SL_NULL;
-	bytes = pkt->data + offset;
 #ifdef __bpf__
-	/* The verifier trusts the very registers that were compared: clang may neither add up another
-	 * `bytes` for the access, nor compute end + 1 once outside a loop. */
+	/* The verifier trusts the very registers that were compared or masked, no copy that was on the stack meanwhile:
+	 * so the bound and the sum are one piece, and clang may not add up another `bytes` for the access. */
+	__asm__ volatile("%[offset] &= %[mask]\n\t%[bytes] += %[offset]"
+			 : [bytes] "+r"(bytes), [offset] "+r"(offset)
+			 : [mask] "i"(2 * SL_CURSOR_MAX - 1));
 	__asm__ volatile("" : "+r"(bytes), "+r"(end));
+#else
+	bytes += offset;
 #endif
 	if (bytes + size > end)
 		return SL_NULL;

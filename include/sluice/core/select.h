@@ -16,6 +16,14 @@
 SL_INLINE enum sl_verdict sl_select_row(struct sl_env *env, struct sl_packet *pkt)
 {
 	const struct sl_settings *settings = sl_env_settings(env);
+#ifdef __bpf__
+	const struct sl_service *service = pkt->service;
+
+	/* Verifiers before 6.8 forget that a verdict is not 0: they come here without a service. clang may not know. */
+	__asm__ volatile("" : "+r"(service));
+	if (!service)
+		return SL_VERDICT_DROP_NO_SERVICE;
+#endif
 
 	pkt->pool = sl_env_pool(env, pkt->service->pool);
 	if (sl_unlikely(!pkt->pool || !pkt->pool->rows))
