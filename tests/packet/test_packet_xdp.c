@@ -4,6 +4,7 @@
  * makes of it: verdict, bytes, port, slot, counters, memory. What an XDP program cannot be asked is told by number at the end,
  * with its reason, and is not silently left out.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,12 +32,13 @@ enum {
 };
 
 /* Why a case, or a part of it, cannot be asked. */
-enum reason { TOO_SHORT, TOO_LONG, STARTS_FULL, OWN_ROOM, REASON_COUNT };
+enum reason { TOO_SHORT, TOO_LONG, STARTS_FULL, OWN_ROOM, NO_BUFFERS, REASON_COUNT };
 static const char *const reasons[REASON_COUNT] = {
 	[TOO_SHORT] = "frames shorter than an Ethernet header: no driver hands them over, nor does the kernel take them",
 	[TOO_LONG] = "frames longer than BPF_PROG_TEST_RUN takes",
 	[STARTS_FULL] = "a start that finds no room: an LRU map always has some",
 	[OWN_ROOM] = "an entry that finds no room for another value of its own: a map always has that",
+	[NO_BUFFERS] = "a short first buffer, or little headroom: this kernel (before 6.18) makes none for tests",
 };
 
 static struct {
@@ -226,9 +228,12 @@ static void run(void **state)
 	packet_case_run(&c, 0, &test.want);
 	remember(&c);
 	assert_int_equal(xdp_lab_counts(test.lab, &before), 0);
-	err = xdp_lab_run_buffers(test.lab, c.port, c.headroom, c.readable, c.in, c.in_len, &got);
+	err = xdp_lab_run_buffers(test.lab, c.port, c.headroom < SL_OUTER_MAX ? c.headroom : UINT32_MAX, c.readable, c.in,
+				  c.in_len, &got);
 	if (err == -ERANGE)
 		leave_out(TOO_LONG);
+	if (err == -EOPNOTSUPP)
+		leave_out(NO_BUFFERS);
 	assert_int_equal(err, 0);
 	test.asked++;
 	compare(&c, &got);

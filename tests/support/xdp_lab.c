@@ -229,6 +229,8 @@ int xdp_lab_run_buffers(struct xdp_lab *lab, uint16_t port, uint32_t headroom, u
 	memcpy(lab->in + metadata, frame, len);
 	trace->verdict = SL_VERDICT_COUNT;
 	err = bpf_prog_test_run_opts(bpf_program__fd(lab->object->progs.xsk_def_prog), &opts);
+	if (err == -EINVAL && opts.ctx_in != NULL)
+		return -EOPNOTSUPP;
 	if (err < 0)
 		return err;
 	*ret_result = (struct xdp_lab_result){

@@ -79,7 +79,8 @@ void xdp_lab_clock(struct xdp_lab *lab, uint64_t now_ns);
  */
 int xdp_lab_run(struct xdp_lab *lab, uint16_t port, uint32_t headroom, const uint8_t *frame, uint32_t len,
 		struct xdp_lab_result *ret_result);
-/* The same with `readable` bytes in its first buffer, the rest in others: with options.frags only. */
+/* The same with `readable` bytes in its first buffer, the rest in others: with options.frags only. -EOPNOTSUPP, here
+ * and with a small headroom above: the kernel is too old for that (before 6.18). */
 int xdp_lab_run_buffers(struct xdp_lab *lab, uint16_t port, uint32_t headroom, uint32_t readable, const uint8_t *frame,
 			uint32_t len, struct xdp_lab_result *ret_result);
 
