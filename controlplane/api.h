@@ -58,6 +58,7 @@ struct api_backend {
 	uint32_t rows, table_rows; /* of its pool's table: its share of new connections */
 	uint64_t open_rows[SL_FLOW_KIND_COUNT]; /* rows that lead older connections here, and new ones no more */
 	uint64_t open_s;          /* until the last of them closes; UINT64_MAX: not by time alone. 0: none is open */
+	struct sl_addr outer_source; /* of tunnels to it; all zero: not known yet */
 	struct sl_counter counter;
 };
 

@@ -14,7 +14,7 @@ static void emit(void *arg, const struct api_backend *backend)
 
 	json_array_append_new(
 		arg,
-		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o}", "pool",
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "pool",
 			  api_string(backend->pool), "name", api_string(backend->conf->name), "address",
 			  api_address(&backend->conf->address), "weight", api_u64(backend->conf->weight), "state",
 			  api_string(backend->state), "health", api_string(backend->health), "reason",
@@ -24,7 +24,9 @@ static void emit(void *arg, const struct api_backend *backend)
 			  api_u64(backend->admin_since_s), "share_percent", share, "packets",
 			  api_u64(backend->counter.packets), "bytes", api_u64(backend->counter.bytes), "ramp_percent",
 			  api_u64(backend->ramp_percent), "open_rows", api_kinds(backend->open_rows), "open_s",
-			  backend->open_s != UINT64_MAX ? api_u64(backend->open_s) : json_null()));
+			  backend->open_s != UINT64_MAX ? api_u64(backend->open_s) : json_null(), "outer_source",
+			  backend->outer_source.d[0] || backend->outer_source.d[1] ? api_address(&backend->outer_source)
+										   : json_null()));
 }
 
 struct api_response api_get_backends(const struct api_request *request)

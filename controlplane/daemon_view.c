@@ -147,6 +147,7 @@ static void show_backends(void *ctx, api_emit_backend *emit, void *arg)
 				.admin_since_s = backend->override.since_s,
 				.rows = backend->rows,
 				.table_rows = pool->conf->table_size,
+				.outer_source = model_outer_source(d->model, backend),
 				.counter = counted(d, true, backend->stats),
 			};
 

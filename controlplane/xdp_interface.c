@@ -22,7 +22,7 @@ enum { STRINGS_MAX = 4096 }; /* of a driver: more is none we know */
 
 static int ask(int fd, const char *ifname, void *command)
 {
-	struct ifreq request = { .ifr_data = command };
+	struct ifreq request = {.ifr_data = command};
 
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
 	return ioctl(fd, SIOCETHTOOL, &request) < 0 ? -errno : 0;
@@ -34,7 +34,7 @@ static struct ethtool_gstrings *read_strings(int fd, const char *ifname, uint32_
 	union {
 		struct ethtool_sset_info info;
 		uint8_t bytes[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)]; /* with its array of one */
-	} asked = { .info = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << kind } };
+	} asked = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << kind}};
 	struct ethtool_gstrings *strings;
 	uint32_t count;
 
@@ -68,9 +68,12 @@ static int find_string(const struct ethtool_gstrings *strings, const char *name)
 static void read_features(int fd, struct xdp_interface *interface)
 {
 	struct ethtool_gstrings *names = read_strings(fd, interface->ifname, ETH_SS_FEATURES);
-	const struct { const char *name; bool *is_on; } wanted[] = { { "rx-lro", &interface->lro },
-								     { "rx-gro-hw", &interface->gro_hw },
-								     { "rx-vlan-hw-parse", &interface->strips_vlan } };
+	const struct {
+		const char *name;
+		bool *is_on;
+	} wanted[] = {{"rx-lro", &interface->lro},
+		      {"rx-gro-hw", &interface->gro_hw},
+		      {"rx-vlan-hw-parse", &interface->strips_vlan}};
 	struct ethtool_gfeatures *features;
 	uint32_t blocks;
 
@@ -95,7 +98,7 @@ static void read_features(int fd, struct xdp_interface *interface)
 
 static void read_queues(int fd, const char *ifname, uint32_t *ret_rx, uint32_t *ret_tx, uint32_t *ret_max)
 {
-	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
 
 	if (ask(fd, ifname, &channels) < 0)
 		return;
@@ -131,7 +134,7 @@ static void read_veth(int fd, struct xdp_interface *interface)
 {
 	const int peer = read_peer(fd, interface->ifname);
 	char name[IF_NAMESIZE];
-	struct ifreq request = { 0 };
+	struct ifreq request = {0};
 	uint32_t program = 0, unused = 0;
 	bool generic;
 
@@ -149,8 +152,8 @@ static void read_veth(int fd, struct xdp_interface *interface)
 
 int xdp_interface_read(const char *ifname, struct xdp_interface *ret_interface)
 {
-	struct xdp_interface interface = { .lro = false };
-	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
+	struct xdp_interface interface = {.lro = false};
+	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
 	int fd;
 
 	if (if_nametoindex(ifname) == 0)
@@ -160,7 +163,8 @@ int xdp_interface_read(const char *ifname, struct xdp_interface *ret_interface)
 		return -errno;
 	snprintf(interface.ifname, sizeof(interface.ifname), "%s", ifname);
 	if (ask(fd, ifname, &driver) == 0)
-		snprintf(interface.driver, sizeof(interface.driver), "%.*s", (int)sizeof(interface.driver) - 1, driver.driver);
+		snprintf(interface.driver, sizeof(interface.driver), "%.*s", (int)sizeof(interface.driver) - 1,
+			 driver.driver);
 	read_features(fd, &interface);
 	read_queues(fd, ifname, &interface.rx_queues, &interface.tx_queues, &interface.queues_max);
 	if (strcmp(interface.driver, "veth") == 0)
@@ -178,55 +182,74 @@ static size_t judge_offloads(const struct xdp_interface *interface, struct error
 	size_t count = 0;
 
 	if (interface->lro)
-		error_text_set(&findings[count++], 0, "%s: its large receive offload joins packets before XDP sees them, and they "
-			       "cannot be taken apart again; run: ethtool -K %s lro off", ifname, ifname);
+		error_text_set(&findings[count++], 0,
+			       "%s: its large receive offload joins packets before XDP sees them, and they "
+			       "cannot be taken apart again; run: ethtool -K %s lro off",
+			       ifname, ifname);
 	if (interface->gro_hw)
-		error_text_set(&findings[count++], 0, "%s: its hardware joins packets before XDP sees them; run: ethtool -K %s "
-			       "rx-gro-hw off", ifname, ifname);
+		error_text_set(&findings[count++], 0,
+			       "%s: its hardware joins packets before XDP sees them; run: ethtool -K %s "
+			       "rx-gro-hw off",
+			       ifname, ifname);
 	if (interface->strips_vlan && !interface->is_veth)
-		error_text_set(&findings[count++], 0, "%s: it takes VLAN tags off before XDP sees the frames, so that they are "
-			       "lost on forwarding; without VLANs this is harmless, else run: ethtool -K %s rxvlan off", ifname, ifname);
+		error_text_set(&findings[count++], 0,
+			       "%s: it takes VLAN tags off before XDP sees the frames, so that they are "
+			       "lost on forwarding; without VLANs this is harmless, else run: ethtool -K %s rxvlan off",
+			       ifname, ifname);
 	return count;
 }
 
-static size_t judge_veth(const struct xdp_interface *interface, const struct xdp_interface_use *use, struct error_text *findings)
+static size_t judge_veth(const struct xdp_interface *interface, const struct xdp_interface_use *use,
+			 struct error_text *findings)
 {
 	const char *ifname = interface->ifname, *peer = interface->peer;
 	size_t count = 0;
 
 	if (use->forwards && use->native && !peer[0])
-		error_text_set(&findings[count++], 0, "%s: it is a veth whose other end is in another namespace: packets that XDP sends "
-			       "there are lost unless an XDP program is attached natively to that end (one that passes everything "
-			       "does), which switches its NAPI on", ifname);
+		error_text_set(&findings[count++], 0,
+			       "%s: it is a veth whose other end is in another namespace: packets that XDP sends "
+			       "there are lost unless an XDP program is attached natively to that end (one that passes "
+			       "everything "
+			       "does), which switches its NAPI on",
+			       ifname);
 	if (!peer[0])
 		return count;
 	if (use->forwards && use->native && !interface->peer_has_program)
-		error_text_set(&findings[count++], 0, "%s: the other end of this veth, %s, has no NAPI: packets that XDP sends there "
-			       "are lost; attach an XDP program to it, one that passes everything does: ip link set dev %s xdpdrv "
-			       "object PASS.o section xdp", ifname, peer, peer);
+		error_text_set(&findings[count++], 0,
+			       "%s: the other end of this veth, %s, has no NAPI: packets that XDP sends there "
+			       "are lost; attach an XDP program to it, one that passes everything does: ip link set "
+			       "dev %s xdpdrv "
+			       "object PASS.o section xdp",
+			       ifname, peer, peer);
 	if (use->native && interface->rx_queues > 0 && interface->peer_tx_queues > interface->rx_queues)
-		error_text_set(&findings[count++], 0, "%s: %u receive queues, fewer than the %u transmit queues of its other end %s: the "
-			       "kernel refuses XDP so; run: ethtool -L %s rx %u, or ethtool -L %s tx %u", ifname,
-			       interface->rx_queues, interface->peer_tx_queues, peer, ifname, interface->peer_tx_queues, peer,
-			       interface->rx_queues);
+		error_text_set(&findings[count++], 0,
+			       "%s: %u receive queues, fewer than the %u transmit queues of its other end %s: the "
+			       "kernel refuses XDP so; run: ethtool -L %s rx %u, or ethtool -L %s tx %u",
+			       ifname, interface->rx_queues, interface->peer_tx_queues, peer, ifname,
+			       interface->peer_tx_queues, peer, interface->rx_queues);
 	if (use->native && use->mtu_max > 0 && interface->peer_mtu > use->mtu_max)
-		error_text_set(&findings[count++], 0, "%s: the MTU %u of its other end %s is more than the %u bytes that XDP takes in "
-			       "one buffer; run: ip link set dev %s mtu %u", ifname, interface->peer_mtu, peer, use->mtu_max, peer,
-			       use->mtu_max);
+		error_text_set(&findings[count++], 0,
+			       "%s: the MTU %u of its other end %s is more than the %u bytes that XDP takes in "
+			       "one buffer; run: ip link set dev %s mtu %u",
+			       ifname, interface->peer_mtu, peer, use->mtu_max, peer, use->mtu_max);
 	return count;
 }
 
 /* A driver that needs a transmit queue for each CPU beside those of the stack, and has too few, takes turns. */
-static size_t judge_queues(const struct xdp_interface *interface, const struct xdp_interface_use *use, struct error_text *findings)
+static size_t judge_queues(const struct xdp_interface *interface, const struct xdp_interface_use *use,
+			   struct error_text *findings)
 {
 	const uint32_t left = interface->queues_max > use->cpu_count ? interface->queues_max - use->cpu_count : 1;
 
-	if (!use->native || !use->forwards || strcmp(interface->driver, "virtio_net") != 0 || interface->queues_max == 0 ||
-	    interface->tx_queues + use->cpu_count <= interface->queues_max)
+	if (!use->native || !use->forwards || strcmp(interface->driver, "virtio_net") != 0 ||
+	    interface->queues_max == 0 || interface->tx_queues + use->cpu_count <= interface->queues_max)
 		return 0;
-	error_text_set(&findings[0], 0, "%s: %u queues of at most %u, and %u CPUs: XDP has no transmit queues of its own (Linux before "
-		       "5.13 refuses it, later ones take turns); run: ethtool -L %s combined %u, or give the machine more queues",
-		       interface->ifname, interface->tx_queues, interface->queues_max, use->cpu_count, interface->ifname, left);
+	error_text_set(&findings[0], 0,
+		       "%s: %u queues of at most %u, and %u CPUs: XDP has no transmit queues of its own (Linux before "
+		       "5.13 refuses it, later ones take turns); run: ethtool -L %s combined %u, or give the machine "
+		       "more queues",
+		       interface->ifname, interface->tx_queues, interface->queues_max, use->cpu_count,
+		       interface->ifname, left);
 	return 1;
 }
 

@@ -19,21 +19,21 @@ enum { XDP_INTERFACE_FINDINGS_MAX = 8 };
 struct xdp_interface {
 	char ifname[16];
 	char driver[32];
-	bool lro, gro_hw;        /* packets are joined before XDP sees them */
-	bool strips_vlan;        /* tags are beside the frame then */
+	bool lro, gro_hw; /* packets are joined before XDP sees them */
+	bool strips_vlan; /* tags are beside the frame then */
 	uint32_t rx_queues, tx_queues, queues_max;
 	bool is_veth;
-	char peer[16];           /* a veth's other end; empty: in another namespace */
+	char peer[16]; /* a veth's other end; empty: in another namespace */
 	uint32_t peer_tx_queues, peer_mtu;
 	bool peer_has_program;
 };
 
 /* What the program will do there. */
 struct xdp_interface_use {
-	bool native;             /* in the driver, or refused */
-	bool forwards;           /* sends packets by itself (XDP_TX), not only to sockets */
+	bool native;   /* in the driver, or refused */
+	bool forwards; /* sends packets by itself (XDP_TX), not only to sockets */
 	unsigned int cpu_count;
-	uint32_t mtu_max;        /* of what fits one buffer */
+	uint32_t mtu_max; /* of what fits one buffer */
 };
 
 /* 0, or -ENODEV; what the driver does not tell stays unknown. */

@@ -14,10 +14,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The addresses of the corpus: its IPv4 and IPv6 balancer, backend and VIP. */
-static const struct sl_addr balancer[2] = {{.b = {[10] = 0xff, 0xff, 198, 51, 100, 1}}, {.b = {0x20, 1, 0xd, 0xb8, 0, 1, [15] = 1}}};
+static const struct sl_addr balancer[2] = {{.b = {[10] = 0xff, 0xff, 198, 51, 100, 1}},
+					   {.b = {0x20, 1, 0xd, 0xb8, 0, 1, [15] = 1}}};
 static const struct sl_addr backend[2] = {{.b = {[10] = 0xff, 0xff, 198, 51, 100, 21}},
 					  {.b = {0x20, 1, 0xd, 0xb8, 0, 1, [15] = 0x21}}};
-static const struct sl_addr vip[2] = {{.b = {[10] = 0xff, 0xff, 192, 0, 2, 10}}, {.b = {0x20, 1, 0xd, 0xb8, [15] = 0x10}}};
+static const struct sl_addr vip[2] = {{.b = {[10] = 0xff, 0xff, 192, 0, 2, 10}},
+				      {.b = {0x20, 1, 0xd, 0xb8, [15] = 0x10}}};
 
 static void unwrap(uint8_t *frame, size_t size)
 {
@@ -34,10 +36,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t choice = size > 0 ? data[0] : 0;
 	const size_t inner = choice >> 1 & 1, outer = choice >> 2 & 1;
-	const struct frame_way way = {.mtu = 1500, .mode = choice & 1 ? SL_MODE_IPIP : SL_MODE_L2, .outer_src = balancer[outer],
+	const struct frame_way way = {.mtu = 1500,
+				      .mode = choice & 1 ? SL_MODE_IPIP : SL_MODE_L2,
+				      .outer_src = balancer[outer],
 				      .outer_dst = backend[outer]};
 	const struct frame_question question = {.kind = (enum frame_kind)((choice >> 3) % (FRAME_NEIGHBOR + 1)),
-						.from = balancer[inner], .vip = vip[inner], .sport = 40000, .dport = 80, .number = 7};
+						.from = balancer[inner],
+						.vip = vip[inner],
+						.sport = 40000,
+						.dport = 80,
+						.number = 7};
 	const size_t len = size > 0 ? size - 1 : 0;
 	uint8_t *frame = malloc(len > 0 ? len : 1); /* exactly as long as it says, for the sanitizer */
 	uint32_t mtu;

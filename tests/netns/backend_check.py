@@ -5,6 +5,7 @@ import json
 import signal
 
 from network import PORT, address
+from processes import wait_for
 from scenario import scenario
 
 
@@ -93,3 +94,22 @@ def backend_check_of_udp_and_without_rights(test):
                                      lab.program("sluicectl"), "backend-check", *words], check=False)
     test.check(done.returncode == 1 and "CAP_NET_RAW" in done.stderr, f"{done.returncode}: {done.stderr}")
     test.check(done.stderr.count("\n") == 1, done.stderr)
+
+
+@scenario()
+def backend_setup_and_check_know_the_configured_source(test):
+    """Tunnels from the file's outer-source: sluiced tells it, so the backend admits it and the check sends from it."""
+    lab = test.lab(backends=1)
+    source = lab.vip(4, 9)
+    lab.balancer.configure(mode="ipip", extra=f"outer-source: {source}\n")
+    lab.balancer.start_sluiced()
+    wait_for(lambda: lab.balancer.backend_states() == {"be1": "up"}, 15, "be1 is up")
+    script = lab.balancer.ctl("backend-setup", "be1", "--device", PORT, "--tunnel", "xdp", "--object",
+                              lab.program("decap.bpf.o"), "--state", f"{lab.folder}/from-sluiced").stdout
+    lab.network.inside("be1", ["sh"], stdin=script)
+    rows = check(lab, "be1")
+    test.check(all(holds for holds, _ in rows.values()), f"{rows}")
+    words = ["--listen", f"tcp {lab.vip(4)}:80", "--mode", "ipip", "--address", address("be1", 4)]
+    fails(test, lab, words, "holds", "refuses tunnel packets")
+    rows = check(lab, *words, "--from", source)
+    test.check(all(holds for holds, _ in rows.values()), f"{rows}")

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """sluicectl backend-setup on a host: twice is once, --undo leaves what was before, others' programs stay."""
 
+import os
 import re
 
 from network import PORT, address
-from scenario import scenario
+from scenario import Skip, scenario
 
 SETTINGS = [f"ipv4/conf/{where}/{name}" for where in ("all", PORT) for name in ("arp_ignore", "arp_announce", "rp_filter")]
 
@@ -60,3 +61,36 @@ def backend_setup_respects_other_programs(test):
     for words, said in (([program, "--device", "eth9"], "eth9"), ([f"{lab.folder}/none", "--device", PORT], "copy it from")):
         done = lab.network.inside("be1", [*command, *words], check=False)
         test.check(done.returncode == 1 and said in done.stderr, f"{words}: {done.stderr}")
+
+
+NETWORKD = "/lib/systemd/systemd-networkd"
+# What a machine with systemd has: its folders, here in memory, and /sys without udev.
+MACHINE = """mount -t sysfs -o ro sysfs /sys
+mount -t tmpfs t /etc/systemd/network && mount -t tmpfs t /etc/sysctl.d && mount -t tmpfs t /run/systemd
+mkdir -p /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp
+chown -R systemd-network /run/systemd/netif
+mkdir /run/systemd/bin && printf '#!/bin/sh\\necho "$@" >> /run/systemd/reloads' > /run/systemd/bin/networkctl
+chmod +x /run/systemd/bin/networkctl
+PATH=/run/systemd/bin:$PATH
+echo "$1" | sh; echo "$1" | sh
+timeout 3 {networkd} 2>&1
+ip -o addr show lo; wc -l < /run/systemd/reloads
+echo "$2" | sh; ls /etc/systemd/network /etc/sysctl.d"""
+
+
+@scenario()
+def backend_setup_as_files_of_networkd(test):
+    """systemd-networkd puts the VIPs on lo from the files that are printed; written twice, they are read once."""
+    if not os.path.exists(NETWORKD) or not os.path.isdir("/etc/systemd/network"):
+        raise Skip("no systemd-networkd on this machine")
+    lab = test.lab(backends=1, nginx=False)
+    lab.backends.set_up("be1", lab.vips(), "l2", "--undo")
+    command = lab.backends.setup_command(lab.vips(), "l2", "--device", PORT, "--as", "networkd")
+    setup, undo = (lab.network.inside("be1", [*command, *more]).stdout for more in ([], ["--undo"]))
+    said = lab.network.inside("be1", ["unshare", "--mount", "sh", "-c", MACHINE.format(networkd=NETWORKD), "sh", setup,
+                                      undo]).stdout
+    for vip in lab.vips():
+        test.check(re.search(rf"inet6? {re.escape(vip)}/(32|128) scope global", said), f"{vip} is not on lo: {said}")
+    test.check("127.0.0.1/8" in said and "::1/128" in said, f"lo lost its own addresses: {said}")
+    test.check("\n1\n" in said, f"networkd was told more than once: {said}")
+    test.check(said.endswith("/etc/sysctl.d:\n\n/etc/systemd/network:\n"), f"files are left: {said[-200:]}")

@@ -20,10 +20,11 @@
 
 #include "netns.h"
 
-static const struct xdp_interface_use forwards = { .native = true, .forwards = true, .cpu_count = 4, .mtu_max = 3498 };
+static const struct xdp_interface_use forwards = {.native = true, .forwards = true, .cpu_count = 4, .mtu_max = 3498};
 
 /* True when exactly one finding says `part`, and `remedy` with it. */
-static bool found(const struct xdp_interface *interface, const struct xdp_interface_use *use, const char *part, const char *remedy)
+static bool found(const struct xdp_interface *interface, const struct xdp_interface_use *use, const char *part,
+		  const char *remedy)
 {
 	struct error_text findings[XDP_INTERFACE_FINDINGS_MAX];
 	const size_t count = xdp_interface_judge(interface, use, findings);
@@ -44,8 +45,8 @@ static size_t count_of(const struct xdp_interface *interface, const struct xdp_i
 
 static int attach_pass(const char *ifname)
 {
-	const struct bpf_insn pass[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 2 },
-					 { .code = BPF_JMP | BPF_EXIT } };
+	const struct bpf_insn pass[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 2},
+					{.code = BPF_JMP | BPF_EXIT}};
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = 1U << 2); /* XDP_FLAGS_DRV_MODE */
 	const int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", pass, 2, NULL);
 
@@ -55,7 +56,7 @@ static int attach_pass(const char *ifname)
 
 static void offloads_that_join_packets_are_found(void **state)
 {
-	struct xdp_interface card = { .ifname = "eth1", .driver = "ixgbe", .lro = true };
+	struct xdp_interface card = {.ifname = "eth1", .driver = "ixgbe", .lro = true};
 
 	(void)state;
 	assert_true(found(&card, &forwards, "large receive offload", "ethtool -K eth1 lro off"));
@@ -70,7 +71,8 @@ static void offloads_that_join_packets_are_found(void **state)
 
 static void a_card_without_queues_for_xdp_is_found(void **state)
 {
-	struct xdp_interface card = { .ifname = "eth1", .driver = "virtio_net", .rx_queues = 8, .tx_queues = 8, .queues_max = 8 };
+	struct xdp_interface card = {
+		.ifname = "eth1", .driver = "virtio_net", .rx_queues = 8, .tx_queues = 8, .queues_max = 8};
 	struct xdp_interface_use use = forwards;
 
 	(void)state;
@@ -120,14 +122,15 @@ static void queues_and_mtu_of_a_veths_other_end_are_found(void **state)
 	struct xdp_interface veth;
 
 	(void)state;
-	netns_run("ip link add a2 type veth peer name b2 numtxqueues 4 numrxqueues 4 && ip link set a2 up && ip link set b2 up");
+	netns_run("ip link add a2 type veth peer name b2 numtxqueues 4 numrxqueues 4 && ip link set a2 up && ip link "
+		  "set b2 up");
 	netns_run("ethtool -L b2 tx 4 && ip link set b2 mtu 9000");
 	assert_int_equal(xdp_interface_read("a2", &veth), 0);
 	assert_int_equal(veth.rx_queues, 1);
 	assert_int_equal(veth.peer_tx_queues, 4);
 	assert_true(found(&veth, &forwards, "1 receive queues, fewer than the 4", "ethtool -L b2 tx 1"));
 	assert_true(found(&veth, &forwards, "MTU 9000 of its other end b2", "ip link set dev b2 mtu 3498"));
-	assert_true(attach_pass("a2") < 0); /* the kernel refuses what was found */
+	assert_true(attach_pass("a2") < 0);                             /* the kernel refuses what was found */
 	netns_run("ethtool -L b2 tx 1 && ip link set dev b2 mtu 3498"); /* the remedies */
 	assert_int_equal(xdp_interface_read("a2", &veth), 0);
 	assert_int_equal(count_of(&veth, &forwards), 1); /* NAPI */

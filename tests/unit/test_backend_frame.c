@@ -30,14 +30,20 @@ static struct sl_addr address(const char *text)
 
 static struct frame_way way_of(enum sl_mode mode, bool outer_v4)
 {
-	return (struct frame_way){.own_mac = {2, 0, 0, 0, 0, 1}, .next_mac = {2, 0, 0, 0, 0, 0x15}, .mtu = 1500, .mode = mode,
+	return (struct frame_way){.own_mac = {2, 0, 0, 0, 0, 1},
+				  .next_mac = {2, 0, 0, 0, 0, 0x15},
+				  .mtu = 1500,
+				  .mode = mode,
 				  .outer_src = address(outer_v4 ? "198.51.100.1" : "2001:db8:1::1"),
 				  .outer_dst = address(outer_v4 ? "198.51.100.21" : "2001:db8:1::21")};
 }
 
 static struct frame_question question_of(enum frame_kind kind, bool v4)
 {
-	return (struct frame_question){.kind = kind, .sport = 40000, .dport = 80, .number = 0x01020304,
+	return (struct frame_question){.kind = kind,
+				       .sport = 40000,
+				       .dport = 80,
+				       .number = 0x01020304,
 				       .from = address(v4 ? "198.51.100.1" : "2001:db8:1::1"),
 				       .vip = address(v4 ? "192.0.2.10" : "2001:db8::10")};
 }
@@ -118,7 +124,8 @@ static void a_question_in_l2_is_the_clients_packet(void **state)
 
 static void asking_for_the_neighbour_reaches_the_backend_alone(void **state)
 {
-	static const uint8_t arp[] = {8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 198, 51, 100, 1, 0, 0, 0, 0, 0, 0, 192, 0, 2, 10};
+	static const uint8_t arp[] = {8, 6,   0,  1,   8, 0, 6, 4, 0, 1, 2, 0,   0, 0, 0,
+				      1, 198, 51, 100, 1, 0, 0, 0, 0, 0, 0, 192, 0, 2, 10};
 	static uint8_t buf[FRAME_MAX];
 	const struct frame_way way = way_of(SL_MODE_L2, true);
 	struct frame_question question = question_of(FRAME_NEIGHBOR, true);
@@ -148,8 +155,12 @@ static int answer_build(enum frame_kind kind, bool v4, uint8_t *buf, uint8_t **r
 {
 	const struct frame_way way = way_of(SL_MODE_L2, v4);
 	const struct frame_question question = question_of(kind, v4);
-	const struct frame_question back = {.kind = kind, .from = question.vip, .vip = question.from, .sport = question.dport,
-					    .dport = question.sport, .number = question.number};
+	const struct frame_question back = {.kind = kind,
+					    .from = question.vip,
+					    .vip = question.from,
+					    .sport = question.dport,
+					    .dport = question.sport,
+					    .number = question.number};
 
 	return frame_build(&way, &back, buf, ret_frame);
 }
@@ -179,7 +190,8 @@ static void only_answers_to_the_question_are_answers(void **state)
 		assert_int_equal(frame_read(&way, &question, frame, (size_t)len, &mtu), FRAME_IS_NOTHING);
 		question = question_of(FRAME_ECHO, v4);
 		len = answer_build(FRAME_ECHO, v4, buf, &frame);
-		assert_int_equal(frame_read(&way, &question, frame, (size_t)len, &mtu), FRAME_IS_NOTHING); /* a request */
+		assert_int_equal(frame_read(&way, &question, frame, (size_t)len, &mtu),
+				 FRAME_IS_NOTHING); /* a request */
 		frame[l4] = v4 ? 0 : 129;
 		assert_int_equal(frame_read(&way, &question, frame, (size_t)len, &mtu), FRAME_IS_ECHO);
 		question.number++;
@@ -190,12 +202,13 @@ static void only_answers_to_the_question_are_answers(void **state)
 }
 
 /* An ICMP error about the frame of a question, from its destination. Returns its length. */
-static size_t error_about(const struct frame_way *way, const struct frame_question *question, bool v4, uint8_t type, uint8_t code,
-			  uint32_t rest, uint8_t *to)
+static size_t error_about(const struct frame_way *way, const struct frame_question *question, bool v4, uint8_t type,
+			  uint8_t code, uint32_t rest, uint8_t *to)
 {
 	static uint8_t buf[FRAME_MAX];
 	uint8_t *quoted;
-	const size_t len = (size_t)frame_build(way, question, buf, &quoted) - SL_ETH_LEN, ip = v4 ? SL_IPV4_LEN : SL_IPV6_LEN;
+	const size_t len = (size_t)frame_build(way, question, buf, &quoted) - SL_ETH_LEN,
+		     ip = v4 ? SL_IPV4_LEN : SL_IPV6_LEN;
 	struct sl_eth *eth = (struct sl_eth *)to;
 	struct sl_ipv4 *four = (struct sl_ipv4 *)(to + SL_ETH_LEN);
 	struct sl_ipv6 *six = (struct sl_ipv6 *)(to + SL_ETH_LEN);
@@ -204,8 +217,12 @@ static size_t error_about(const struct frame_way *way, const struct frame_questi
 	memset(to, 0, SL_ETH_LEN + ip + SL_ICMP_LEN);
 	eth->type = htons(v4 ? SL_ETH_IPV4 : SL_ETH_IPV6);
 	if (v4) {
-		*four = (struct sl_ipv4){.version_ihl = 0x45, .ttl = 64, .proto = SL_PROTO_ICMP, .src = htonl(0xc6336415),
-					 .dst = htonl(0xc6336401), .len = htons((uint16_t)(ip + SL_ICMP_LEN + len))};
+		*four = (struct sl_ipv4){.version_ihl = 0x45,
+					 .ttl = 64,
+					 .proto = SL_PROTO_ICMP,
+					 .src = htonl(0xc6336415),
+					 .dst = htonl(0xc6336401),
+					 .len = htons((uint16_t)(ip + SL_ICMP_LEN + len))};
 		four->csum = (uint16_t)~sl_csum_fold(sl_csum_words(four, SL_IPV4_LEN));
 	} else {
 		six->version_tc_label = htonl(6u << 28);
@@ -223,13 +240,18 @@ static size_t error_about(const struct frame_way *way, const struct frame_questi
 
 static void errors_about_the_question_are_told_apart(void **state)
 {
-	static const struct { bool v4; enum sl_mode mode; uint8_t type, code; enum frame_answer answer; } cases[] = {
-		{true, SL_MODE_IPIP, 3, 2, FRAME_IS_NO_TUNNEL}, {true, SL_MODE_IPIP, 3, 3, FRAME_IS_NO_TUNNEL},
-		{false, SL_MODE_IPIP, 4, 1, FRAME_IS_NO_TUNNEL}, {false, SL_MODE_IPIP, 1, 4, FRAME_IS_NO_TUNNEL},
-		{true, SL_MODE_L2, 3, 3, FRAME_IS_PORT_CLOSED}, {false, SL_MODE_L2, 1, 4, FRAME_IS_PORT_CLOSED},
-		{true, SL_MODE_IPIP, 3, 4, FRAME_IS_TOO_BIG}, {false, SL_MODE_IPIP, 2, 0, FRAME_IS_TOO_BIG},
-		{true, SL_MODE_L2, 3, 4, FRAME_IS_TOO_BIG}, {false, SL_MODE_L2, 2, 0, FRAME_IS_TOO_BIG},
-		{true, SL_MODE_L2, 3, 1, FRAME_IS_UNREACHABLE}, {false, SL_MODE_L2, 1, 1, FRAME_IS_UNREACHABLE},
+	static const struct {
+		bool v4;
+		enum sl_mode mode;
+		uint8_t type, code;
+		enum frame_answer answer;
+	} cases[] = {
+		{true, SL_MODE_IPIP, 3, 2, FRAME_IS_NO_TUNNEL},    {true, SL_MODE_IPIP, 3, 3, FRAME_IS_NO_TUNNEL},
+		{false, SL_MODE_IPIP, 4, 1, FRAME_IS_NO_TUNNEL},   {false, SL_MODE_IPIP, 1, 4, FRAME_IS_NO_TUNNEL},
+		{true, SL_MODE_L2, 3, 3, FRAME_IS_PORT_CLOSED},    {false, SL_MODE_L2, 1, 4, FRAME_IS_PORT_CLOSED},
+		{true, SL_MODE_IPIP, 3, 4, FRAME_IS_TOO_BIG},      {false, SL_MODE_IPIP, 2, 0, FRAME_IS_TOO_BIG},
+		{true, SL_MODE_L2, 3, 4, FRAME_IS_TOO_BIG},        {false, SL_MODE_L2, 2, 0, FRAME_IS_TOO_BIG},
+		{true, SL_MODE_L2, 3, 1, FRAME_IS_UNREACHABLE},    {false, SL_MODE_L2, 1, 1, FRAME_IS_UNREACHABLE},
 		{true, SL_MODE_IPIP, 3, 13, FRAME_IS_UNREACHABLE}, {true, SL_MODE_L2, 3, 2, FRAME_IS_UNREACHABLE},
 	};
 	static uint8_t error[FRAME_MAX];

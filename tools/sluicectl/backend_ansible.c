@@ -7,8 +7,8 @@
 
 #include "backend_plan.h"
 
-#define SETUP "/usr/local/sbin/sluice-backend-setup"
-#define UNDO "/usr/local/sbin/sluice-backend-undo"
+#define SETUP   "/usr/local/sbin/sluice-backend-setup"
+#define UNDO    "/usr/local/sbin/sluice-backend-undo"
 #define SERVICE "sluice-backend.service"
 
 /* The script as a block of YAML, indented. Where there is no memory for it, the playbook says so and fails. */
@@ -37,8 +37,10 @@ static void write_script(const struct backend_plan *plan, bool undo, FILE *out)
 
 static void write_file(const char *path, const char *mode, FILE *out)
 {
-	fprintf(out, "    - name: %s\n      ansible.builtin.copy:\n        dest: %s\n        mode: \"%s\"\n        content: |\n", path,
-		path, mode);
+	fprintf(out,
+		"    - name: %s\n      ansible.builtin.copy:\n        dest: %s\n        mode: \"%s\"\n        content: "
+		"|\n",
+		path, path, mode);
 }
 
 static void write_setup(const struct backend_plan *plan, FILE *out)

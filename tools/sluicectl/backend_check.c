@@ -40,8 +40,8 @@ static struct text text_of(const struct sl_addr *addr)
 	return text;
 }
 
-__attribute__((format(printf, 4, 5))) static bool report(struct examination *exam, bool holds, const char *check, const char *format,
-							 ...)
+__attribute__((format(printf, 4, 5))) static bool report(struct examination *exam, bool holds, const char *check,
+							 const char *format, ...)
 {
 	char said[400];
 	va_list args;
@@ -57,11 +57,14 @@ __attribute__((format(printf, 4, 5))) static bool report(struct examination *exa
 }
 
 /* Asks with fresh numbers. A packet that cannot be sent counts as no answer; *ret_errno says why. */
-static enum frame_answer ask(struct examination *exam, enum frame_kind kind, uint32_t len, unsigned int wait_ms, uint32_t *ret_mtu,
-			     int *ret_errno)
+static enum frame_answer ask(struct examination *exam, enum frame_kind kind, uint32_t len, unsigned int wait_ms,
+			     uint32_t *ret_mtu, int *ret_errno)
 {
-	struct frame_question question = {.kind = kind, .from = exam->from, .vip = exam->listener->vip,
-					  .dport = exam->listener->port, .len = len};
+	struct frame_question question = {.kind = kind,
+					  .from = exam->from,
+					  .vip = exam->listener->vip,
+					  .dport = exam->listener->port,
+					  .len = len};
 	enum frame_answer answer = FRAME_IS_NOTHING, none;
 	uint32_t random[2] = {0, 0};
 
@@ -80,7 +83,7 @@ static enum frame_answer ask(struct examination *exam, enum frame_kind kind, uin
 
 /* ---- the checks ---- */
 
-static bool check_reached(struct examination *exam, const struct backend_target *target, const struct ctl_options *options)
+static bool check_reached(struct examination *exam, const struct ctl_options *options)
 {
 	const struct backend_listener *listener = exam->listener;
 	struct error_text why;
@@ -89,10 +92,12 @@ static bool check_reached(struct examination *exam, const struct backend_target 
 	if (backend_wire_find(exam->wire, &listener->address, WAIT_MS, &exam->hop, &why) < 0)
 		return report(exam, false, "reached", "%s", why.text);
 	if (listener->mode == SL_MODE_L2 && !exam->hop.on_link)
-		return report(exam, false, "reached", "%s is behind a router, and mode l2 goes to neighbours only: use mode ipip",
+		return report(exam, false, "reached",
+			      "%s is behind a router, and mode l2 goes to neighbours only: use mode ipip",
 			      text_of(&listener->address).s);
 	if (backend_wire_address(&exam->hop, &listener->vip, &exam->from) < 0)
-		return report(exam, false, "reached", "%s has no address of %s's family, which the backend could answer to: add one",
+		return report(exam, false, "reached",
+			      "%s has no address of %s's family, which the backend could answer to: add one",
 			      exam->hop.ifname, text_of(&listener->vip).s);
 	memcpy(exam->way.own_mac, exam->hop.own_mac, 6);
 	memcpy(exam->way.next_mac, exam->hop.next_mac, 6);
@@ -100,20 +105,20 @@ static bool check_reached(struct examination *exam, const struct backend_target 
 	exam->way.mode = listener->mode;
 	exam->way.outer_dst = listener->address;
 	exam->way.outer_src = exam->hop.source;
-	if (backend_address_is_set(&target->outer_source) &&
-	    sl_addr_is_v4(&target->outer_source) == sl_addr_is_v4(&listener->address))
-		exam->way.outer_src = target->outer_source;
+	if (backend_address_is_set(&listener->outer_source))
+		exam->way.outer_src = listener->outer_source;
 	if (options->backend[CTL_BACKEND_MTU] != NULL) {
 		struct config_reason reason;
 		uint64_t mtu;
 
-		if (!config_value_number(options->backend[CTL_BACKEND_MTU], &mtu, &reason) || mtu < MTU_MIN || mtu > UINT16_MAX)
-			return report(exam, false, "reached", "--mtu %s: allowed: %d to %d bytes", options->backend[CTL_BACKEND_MTU],
-				      MTU_MIN, UINT16_MAX);
+		if (!config_value_number(options->backend[CTL_BACKEND_MTU], &mtu, &reason) || mtu < MTU_MIN ||
+		    mtu > UINT16_MAX)
+			return report(exam, false, "reached", "--mtu %s: allowed: %d to %d bytes",
+				      options->backend[CTL_BACKEND_MTU], MTU_MIN, UINT16_MAX);
 		exam->way.mtu = (uint16_t)mtu;
 	}
-	return report(exam, true, "reached", "%02x:%02x:%02x:%02x:%02x:%02x on %s%s", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-		      exam->hop.ifname, exam->hop.on_link ? "" : ", a router");
+	return report(exam, true, "reached", "%02x:%02x:%02x:%02x:%02x:%02x on %s%s", mac[0], mac[1], mac[2], mac[3],
+		      mac[4], mac[5], exam->hop.ifname, exam->hop.on_link ? "" : ", a router");
 }
 
 static void check_silent(struct examination *exam)
@@ -126,14 +131,19 @@ static void check_silent(struct examination *exam)
 	if (!exam->hop.on_link)
 		return; /* its network is not ours to ask in */
 	if (ask(exam, FRAME_NEIGHBOR, 0, SILENCE_MS, &mtu, &err) != FRAME_IS_NEIGHBOR)
-		report(exam, err == 0, "silent", err == 0 ? "it does not answer %s for %s" : "cannot ask by %s for %s: %s",
+		report(exam, err == 0, "silent",
+		       err == 0 ? "it does not answer %s for %s" : "cannot ask by %s for %s: %s",
 		       v4 ? "ARP" : "neighbour solicitations", text_of(vip).s, strerror(-err));
 	else if (v4)
-		report(exam, false, "silent", "it answers ARP for %s, so clients pass the balancer by: its arp_ignore must be 1, its "
-		       "arp_announce 2, and the VIP on lo (sluicectl backend-setup)", text_of(vip).s);
+		report(exam, false, "silent",
+		       "it answers ARP for %s, so clients pass the balancer by: its arp_ignore must be 1, its "
+		       "arp_announce 2, and the VIP on lo (sluicectl backend-setup)",
+		       text_of(vip).s);
 	else
-		report(exam, false, "silent", "it answers neighbour solicitations for %s, so clients pass the balancer by: the VIP must "
-		       "be on its lo and on no other interface (sluicectl backend-setup)", text_of(vip).s);
+		report(exam, false, "silent",
+		       "it answers neighbour solicitations for %s, so clients pass the balancer by: the VIP must "
+		       "be on its lo and on no other interface (sluicectl backend-setup)",
+		       text_of(vip).s);
 }
 
 static bool report_holds(struct examination *exam, enum frame_answer answer, int err)
@@ -144,18 +154,27 @@ static bool report_holds(struct examination *exam, enum frame_answer answer, int
 	if (err < 0)
 		return report(exam, false, "holds", "cannot send on %s: %s", exam->hop.ifname, strerror(-err));
 	if (answer == FRAME_IS_NO_TUNNEL)
-		return report(exam, false, "holds", "it refuses tunnel packets: it has no end for them, or none for those from %s "
-			      "(sluicectl backend-setup, --from)", source.s);
+		return report(exam, false, "holds",
+			      "it refuses tunnel packets: it has no end for them, or none for those from %s "
+			      "(sluicectl backend-setup, --from)",
+			      source.s);
 	if (answer == FRAME_IS_UNREACHABLE)
-		return report(exam, false, "holds", "an ICMP error says that %s is not reached there: is it on the backend's lo, and does "
-			      "no packet filter refuse it?", vip.s);
+		return report(exam, false, "holds",
+			      "an ICMP error says that %s is not reached there: is it on the backend's lo, and does "
+			      "no packet filter refuse it?",
+			      vip.s);
 	if (answer == FRAME_IS_NOTHING && tunnel)
-		return report(exam, false, "holds", "no answer from %s to a packet in the tunnel from %s: the VIP is not on its lo, tunnels "
-			      "from there do not end, rp_filter drops it, or a packet filter (sluicectl backend-setup)", vip.s, source.s);
+		return report(exam, false, "holds",
+			      "no answer from %s to a packet in the tunnel from %s: the VIP is not on its lo, tunnels "
+			      "from there do not end, rp_filter drops it, or a packet filter (sluicectl backend-setup)",
+			      vip.s, source.s);
 	if (answer == FRAME_IS_NOTHING)
-		return report(exam, false, "holds", "no answer from %s: the VIP is not on its lo, rp_filter drops the packet, or a packet "
-			      "filter (sluicectl backend-setup)", vip.s);
-	return report(exam, true, "holds", "it takes %s packets and answers from %s", tunnel ? "the tunnel's" : "them as", vip.s);
+		return report(exam, false, "holds",
+			      "no answer from %s: the VIP is not on its lo, rp_filter drops the packet, or a packet "
+			      "filter (sluicectl backend-setup)",
+			      vip.s);
+	return report(exam, true, "holds", "it takes packets %s %s and answers from there",
+		      tunnel ? "in the tunnel for" : "for", vip.s);
 }
 
 static void report_full(struct examination *exam, enum frame_answer answer, uint32_t len, uint32_t mtu, int err)
@@ -167,11 +186,16 @@ static void report_full(struct examination *exam, enum frame_answer answer, uint
 	else if (err < 0)
 		report(exam, false, "mtu", "cannot send on %s: %s", exam->hop.ifname, strerror(-err));
 	else if (answer == FRAME_IS_TOO_BIG)
-		report(exam, false, "mtu", "a packet of %u bytes is too big on its way, which takes %u: raise the MTU there, or lower what "
-		       "clients send (sluicectl backend-setup --mss)", outer, mtu);
+		report(exam, false, "mtu",
+		       "a packet of %u bytes is too big on its way, which takes %u: raise the MTU there, or lower what "
+		       "clients send (sluicectl backend-setup --mss)",
+		       outer, mtu);
 	else if (answer == FRAME_IS_NOTHING || answer == FRAME_IS_UNREACHABLE || answer == FRAME_IS_NO_TUNNEL)
-		report(exam, false, "mtu", "no answer to a packet of %u bytes, but to a small one: raise the MTU of the backend's interface "
-		       "and of switches on the way, or lower what clients send (sluicectl backend-setup --mtu, --mss)", outer);
+		report(exam, false, "mtu",
+		       "no answer to a packet of %u bytes, but to a small one: raise the MTU of the backend's "
+		       "interface "
+		       "and of switches on the way, or lower what clients send (sluicectl backend-setup --mtu, --mss)",
+		       outer);
 	else
 		report(exam, true, "mtu", "%u bytes on the way, %u of the client's", outer, len);
 }
@@ -191,10 +215,13 @@ static void check_tcp(struct examination *exam)
 	if (answer == FRAME_IS_SYN_ACK)
 		report(exam, true, "listens", "tcp port %u", port);
 	else if (answer == FRAME_IS_RST || answer == FRAME_IS_PORT_CLOSED)
-		report(exam, false, "listens", "nobody listens at tcp port %u: start the server, on the VIP or on every address", port);
+		report(exam, false, "listens",
+		       "nobody listens at tcp port %u: start the server, on the VIP or on every address", port);
 	else
-		report(exam, false, "listens", "tcp port %u is silent, though the VIP answers pings: does a packet filter drop it?", port);
-	answer = ask(exam, FRAME_SYN, full, WAIT_MS, &mtu, &err); /* its contents are nobody's: what is asked for is the way */
+		report(exam, false, "listens",
+		       "tcp port %u is silent, though the VIP answers pings: does a packet filter drop it?", port);
+	answer = ask(exam, FRAME_SYN, full, WAIT_MS, &mtu,
+		     &err); /* its contents are nobody's: what is asked for is the way */
 	if (answer == FRAME_IS_NOTHING && err == 0)
 		answer = ask(exam, FRAME_ECHO, full, WAIT_MS, &mtu, &err);
 	report_full(exam, answer, full, mtu, err);
@@ -214,19 +241,22 @@ static void check_udp(struct examination *exam)
 	if (!report_holds(exam, echo == FRAME_IS_NOTHING ? answer : echo, err))
 		return;
 	if (answer == FRAME_IS_PORT_CLOSED)
-		report(exam, false, "listens", "nobody listens at udp port %u: start the server, on the VIP or on every address", port);
+		report(exam, false, "listens",
+		       "nobody listens at udp port %u: start the server, on the VIP or on every address", port);
 	else if (port != 0)
 		report(exam, true, "listens", "udp port %u %s", port,
-		       answer == FRAME_IS_DATAGRAM ? "answers" : "does not refuse; more than that only its own protocol could tell");
+		       answer == FRAME_IS_DATAGRAM
+			       ? "answers"
+			       : "does not refuse; more than that only its own protocol could tell");
 	answer = ask(exam, FRAME_ECHO, full, WAIT_MS, &mtu, &err);
 	report_full(exam, answer, full, mtu, err);
 }
 
 /* ---- all of them ---- */
 
-static void examine(struct examination *exam, const struct backend_target *target, const struct ctl_options *options)
+static void examine(struct examination *exam, const struct ctl_options *options)
 {
-	if (!check_reached(exam, target, options))
+	if (!check_reached(exam, options))
 		return;
 	check_silent(exam);
 	if (exam->listener->proto == IPPROTO_TCP && exam->listener->port != 0)
@@ -243,26 +273,30 @@ static void format_listener(const struct backend_listener *listener, char *buf, 
 
 	if (listener->port != 0)
 		snprintf(port, sizeof(port), "%u", listener->port);
-	snprintf(buf, size, "%s%s%s%s:%s, %s to %s", listener->proto == IPPROTO_UDP ? "udp " : listener->proto != 0 ? "tcp " : "",
-		 v6 ? "[" : "", text_of(&listener->vip).s, v6 ? "]" : "", port, listener->mode == SL_MODE_IPIP ? "ipip" : "l2",
-		 text_of(&listener->address).s);
+	snprintf(buf, size, "%s%s%s%s:%s, %s to %s",
+		 listener->proto == IPPROTO_UDP ? "udp "
+		 : listener->proto != 0         ? "tcp "
+						: "",
+		 v6 ? "[" : "", text_of(&listener->vip).s, v6 ? "]" : "", port,
+		 listener->mode == SL_MODE_IPIP ? "ipip" : "l2", text_of(&listener->address).s);
 }
 
-static enum ctl_exit check_all(const struct ctl_options *options, const struct backend_target *target, struct backend_wire *wire)
+static enum ctl_exit check_all(const struct ctl_options *options, const struct backend_target *target,
+			       struct backend_wire *wire)
 {
 	json_t *listeners = json_array(), *answer;
 	unsigned int failed = 0;
 	size_t checks = 0;
 
 	for (size_t i = 0; i < target->count; i++) {
-		struct examination exam = {.listener = &target->listeners[i], .wire = wire, .checks = json_array(),
-					   .json = options->json};
+		struct examination exam = {
+			.listener = &target->listeners[i], .wire = wire, .checks = json_array(), .json = options->json};
 		char text[2 * INET6_ADDRSTRLEN + 32];
 
 		format_listener(exam.listener, text, sizeof(text));
 		if (!options->json)
 			printf("%s%s%s\n", target->name, target->name[0] ? ": " : "", text);
-		examine(&exam, target, options);
+		examine(&exam, options);
 		failed += exam.failed;
 		checks += json_array_size(exam.checks);
 		json_array_append_new(listeners, json_pack("{s:s, s:o}", "listener", text, "checks", exam.checks));
@@ -289,14 +323,15 @@ enum ctl_exit ctl_backend_check(const struct ctl_options *options, char **argume
 
 	if (result != CTL_DONE)
 		return result;
-	for (size_t i = 0; i < target.count && result == CTL_DONE; i++)
+	for (size_t i = 0; i < target.count && result == CTL_DONE; i++) {
 		if (!backend_address_is_set(&target.listeners[i].address)) {
 			fputs("sluicectl: --address is missing: the backend's own address\n", stderr);
 			result = CTL_REFUSED;
+		} else if (from != NULL && !config_value_address(from, &target.listeners[i].outer_source, &reason)) {
+			fprintf(stderr, "sluicectl: --from %s: %s; here it is one address, the outer source\n", from,
+				reason.text);
+			result = CTL_REFUSED;
 		}
-	if (result == CTL_DONE && from != NULL && !config_value_address(from, &target.outer_source, &reason)) {
-		fprintf(stderr, "sluicectl: --from %s: %s; here it is one address, the outer source\n", from, reason.text);
-		result = CTL_REFUSED;
 	}
 	if (result == CTL_DONE && backend_wire_open(&wire, &why) < 0) {
 		fprintf(stderr, "sluicectl: %s\n", why.text);

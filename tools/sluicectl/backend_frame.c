@@ -90,8 +90,8 @@ static uint8_t protocol_of(const struct frame_question *question)
 }
 
 /* The complement of the sum over the transport part, whose own field is 0. `bytes` is zero up to a multiple of four. */
-static uint16_t transport_checksum(const struct frame_question *question, const struct sl_addr *dst, const uint8_t *bytes,
-				   uint32_t len)
+static uint16_t transport_checksum(const struct frame_question *question, const struct sl_addr *dst,
+				   const uint8_t *bytes, uint32_t len)
 {
 	const uint8_t proto = protocol_of(question);
 	uint64_t sum = proto == SL_PROTO_ICMP ? 0 : sl_csum_pseudo(&question->from, dst, proto, len);
@@ -103,7 +103,8 @@ static uint16_t transport_checksum(const struct frame_question *question, const 
 	return csum == 0 && proto == SL_PROTO_UDP ? 0xffff : csum;
 }
 
-static void write_transport(const struct frame_question *question, const struct sl_addr *dst, uint8_t *bytes, uint32_t len)
+static void write_transport(const struct frame_question *question, const struct sl_addr *dst, uint8_t *bytes,
+			    uint32_t len)
 {
 	struct sl_tcp *tcp = (struct sl_tcp *)bytes;
 	struct sl_udp *udp = (struct sl_udp *)bytes;
@@ -145,8 +146,11 @@ static uint32_t write_packet(const struct frame_question *question, const struct
 	const bool v4 = sl_addr_is_v4(dst);
 	const uint32_t ip = v4 ? SL_IPV4_LEN : SL_IPV6_LEN;
 	const uint32_t least = ip + header_len(question->kind), len = question->len > least ? question->len : least;
-	const struct sl_plan_ip conf = {.src = &question->from, .dst = dst, .payload = len - ip,
-					.proto = protocol_of(question), .dont_fragment = 1};
+	const struct sl_plan_ip conf = {.src = &question->from,
+					.dst = dst,
+					.payload = len - ip,
+					.proto = protocol_of(question),
+					.dont_fragment = 1};
 
 	if (v4)
 		sl_plan_ipv4(pkt, &conf);
@@ -166,8 +170,13 @@ static int build_arp(const struct frame_way *way, const struct frame_question *q
 	memcpy(eth->dst, way->next_mac, 6);
 	memcpy(eth->src, way->own_mac, 6);
 	eth->type = sl_bswap16(ETH_ARP);
-	*arp = (struct arp){.hardware = sl_bswap16(1), .protocol = sl_bswap16(SL_ETH_IPV4), .hardware_len = 6, .protocol_len = 4,
-			    .operation = sl_bswap16(ARP_REQUEST), .sender = question->from.w[3], .target = question->vip.w[3]};
+	*arp = (struct arp){.hardware = sl_bswap16(1),
+			    .protocol = sl_bswap16(SL_ETH_IPV4),
+			    .hardware_len = 6,
+			    .protocol_len = 4,
+			    .operation = sl_bswap16(ARP_REQUEST),
+			    .sender = question->from.w[3],
+			    .target = question->vip.w[3]};
 	memcpy(arp->sender_mac, way->own_mac, 6);
 	return SL_ETH_LEN + ARP_LEN;
 }
@@ -188,7 +197,8 @@ static int build_solicitation(const struct frame_way *way, const struct frame_qu
 	return (int)len;
 }
 
-int frame_build(const struct frame_way *way, const struct frame_question *question, uint8_t buf[FRAME_MAX], uint8_t **ret_frame)
+int frame_build(const struct frame_way *way, const struct frame_question *question, uint8_t buf[FRAME_MAX],
+		uint8_t **ret_frame)
 {
 	struct sl_backend backend = {.addr = way->outer_dst, .outer_src = way->outer_src};
 	struct sl_neighbor neighbor = {.mtu = way->mtu, .known = 1};
@@ -203,17 +213,20 @@ int frame_build(const struct frame_way *way, const struct frame_question *questi
 	memset(buf, 0, HEADROOM + SL_ETH_LEN + SL_IPV6_LEN + ND_LEN + question->len);
 	*ret_frame = pkt.data;
 	if (question->kind == FRAME_NEIGHBOR)
-		return sl_addr_is_v4(&question->vip) ? build_arp(way, question, pkt.data) : build_solicitation(way, question, &pkt);
+		return sl_addr_is_v4(&question->vip) ? build_arp(way, question, pkt.data)
+						     : build_solicitation(way, question, &pkt);
 	pkt.frame_len = write_packet(question, &question->vip, &pkt);
 	pkt.end = pkt.data + pkt.frame_len;
 	memcpy(neighbor.mac, way->next_mac, 6);
 	memcpy(port.mac, way->own_mac, 6);
 	if (sl_parse(&pkt) != SL_VERDICT_FORWARD)
 		return -EINVAL;
-	pkt.key.src = question->vip; /* the client is this machine, and from its own tunnels' source the core refuses packets as a loop */
+	pkt.key.src = question->vip; /* the client is this machine, and from its own tunnels' source the core refuses
+					packets as a loop */
 	pkt.backend = &backend;
 	pkt.neighbor = &neighbor;
-	verdict = way->mode == SL_MODE_IPIP ? sl_rewrite_ipip(&env, &pkt, &port, way->mtu) : sl_rewrite_l2(&pkt, &port, way->mtu);
+	verdict = way->mode == SL_MODE_IPIP ? sl_rewrite_ipip(&env, &pkt, &port, way->mtu)
+					    : sl_rewrite_l2(&pkt, &port, way->mtu);
 	if (verdict != SL_VERDICT_FORWARD)
 		return verdict == SL_VERDICT_DROP_TOO_BIG ? -EMSGSIZE : -EINVAL;
 	*ret_frame = pkt.data - plan.grow;
@@ -223,8 +236,8 @@ int frame_build(const struct frame_way *way, const struct frame_question *questi
 
 /* ---- answers ---- */
 
-static enum frame_answer read_error(const struct frame_way *way, const struct frame_question *question, const struct sl_packet *pkt,
-				    uint32_t *ret_mtu)
+static enum frame_answer read_error(const struct frame_way *way, const struct frame_question *question,
+				    const struct sl_packet *pkt, uint32_t *ret_mtu)
 {
 	const bool v6 = (pkt->flags & SL_PKT_V6) != 0;
 	const struct sl_icmp *icmp = (const struct sl_icmp *)sl_cursor(pkt, pkt->l4, SL_ICMP_LEN);
@@ -239,7 +252,8 @@ static enum frame_answer read_error(const struct frame_way *way, const struct fr
 	if (!outer && (!sl_addr_equal(&quote.src, &question->from) || !sl_addr_equal(&quote.dst, &question->vip)))
 		return FRAME_IS_NOTHING;
 	ports = sl_quote_ports(pkt, &quote);
-	if (!outer && ports && (ports->sport != sl_bswap16(question->sport) || ports->dport != sl_bswap16(question->dport)))
+	if (!outer && ports &&
+	    (ports->sport != sl_bswap16(question->sport) || ports->dport != sl_bswap16(question->dport)))
 		return FRAME_IS_NOTHING;
 	if (v6 ? icmp->type == SL_ICMPV6_TOO_BIG
 	       : icmp->type == SL_ICMP_UNREACHABLE && icmp->code == SL_ICMP_FRAGMENTATION_NEEDED) {
@@ -255,8 +269,8 @@ static enum frame_answer read_error(const struct frame_way *way, const struct fr
 	return FRAME_IS_UNREACHABLE;
 }
 
-static enum frame_answer read_icmp(const struct frame_way *way, const struct frame_question *question, const struct sl_packet *pkt,
-				   uint32_t *ret_mtu)
+static enum frame_answer read_icmp(const struct frame_way *way, const struct frame_question *question,
+				   const struct sl_packet *pkt, uint32_t *ret_mtu)
 {
 	const bool v6 = (pkt->flags & SL_PKT_V6) != 0;
 	const struct sl_icmp *icmp = (const struct sl_icmp *)sl_cursor(pkt, pkt->l4, SL_ICMP_LEN);
@@ -286,8 +300,8 @@ static enum frame_answer read_arp(const struct frame_question *question, const s
 		       : FRAME_IS_NOTHING;
 }
 
-enum frame_answer frame_read(const struct frame_way *way, const struct frame_question *question, uint8_t *frame, size_t len,
-			     uint32_t *ret_mtu)
+enum frame_answer frame_read(const struct frame_way *way, const struct frame_question *question, uint8_t *frame,
+			     size_t len, uint32_t *ret_mtu)
 {
 	struct sl_plan plan;
 	struct sl_packet pkt = {.data = frame, .end = frame + len, .frame_len = (uint32_t)len, .plan = &plan};
@@ -307,5 +321,6 @@ enum frame_answer frame_read(const struct frame_way *way, const struct frame_que
 		return FRAME_IS_DATAGRAM;
 	if (pkt.tcp_flags & SL_TCP_RST)
 		return FRAME_IS_RST;
-	return (pkt.tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == (SL_TCP_SYN | SL_TCP_ACK) ? FRAME_IS_SYN_ACK : FRAME_IS_NOTHING;
+	return (pkt.tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == (SL_TCP_SYN | SL_TCP_ACK) ? FRAME_IS_SYN_ACK
+											: FRAME_IS_NOTHING;
 }

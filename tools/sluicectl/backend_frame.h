@@ -39,16 +39,16 @@ struct frame_question {
 };
 
 enum frame_answer {
-	FRAME_IS_NOTHING = 0,      /* not about the question */
+	FRAME_IS_NOTHING = 0, /* not about the question */
 	FRAME_IS_SYN_ACK,
 	FRAME_IS_RST,
 	FRAME_IS_ECHO,
 	FRAME_IS_DATAGRAM,
-	FRAME_IS_NEIGHBOR,         /* somebody answers for the VIP */
+	FRAME_IS_NEIGHBOR, /* somebody answers for the VIP */
 	FRAME_IS_PORT_CLOSED,
-	FRAME_IS_NO_TUNNEL,        /* the backend knows no tunnel that the packet could be in */
+	FRAME_IS_NO_TUNNEL, /* the backend knows no tunnel that the packet could be in */
 	FRAME_IS_TOO_BIG,
-	FRAME_IS_UNREACHABLE,      /* any other ICMP error about the question */
+	FRAME_IS_UNREACHABLE, /* any other ICMP error about the question */
 };
 
 /* The largest `len` that fits the way. */
@@ -57,7 +57,7 @@ uint32_t frame_len_max(const struct frame_way *way);
 int frame_build(const struct frame_way *way, const struct frame_question *question, uint8_t buf[FRAME_MAX],
 		uint8_t **ret_frame);
 /* What a received frame says of the question; *ret_mtu is set with FRAME_IS_TOO_BIG. The frame is not trusted. */
-enum frame_answer frame_read(const struct frame_way *way, const struct frame_question *question, uint8_t *frame, size_t len,
-			     uint32_t *ret_mtu);
+enum frame_answer frame_read(const struct frame_way *way, const struct frame_question *question, uint8_t *frame,
+			     size_t len, uint32_t *ret_mtu);
 
 #endif

@@ -8,11 +8,11 @@
 #include "backend_plan.h"
 #include "controlplane/config_value.h"
 
-#define LO_FILE "/etc/systemd/network/05-sluice-lo.network"
-#define SYSCTL_FILE "/etc/sysctl.d/90-sluice-backend.conf"
-#define REST_SETUP "/usr/local/sbin/sluice-backend-rest"
-#define REST_UNDO "/usr/local/sbin/sluice-backend-rest-undo"
-#define SERVICE "sluice-backend.service"
+#define LO_FILE      "/etc/systemd/network/05-sluice-lo.network"
+#define SYSCTL_FILE  "/etc/sysctl.d/90-sluice-backend.conf"
+#define REST_SETUP   "/usr/local/sbin/sluice-backend-rest"
+#define REST_UNDO    "/usr/local/sbin/sluice-backend-rest-undo"
+#define SERVICE      "sluice-backend.service"
 #define SERVICE_FILE "/etc/systemd/system/" SERVICE
 
 static const char *address_text(const struct sl_addr *addr, char *buf)
@@ -51,11 +51,15 @@ static void write_sysctl(const struct backend_plan *plan, FILE *out)
 	struct backend_tunnel_device device;
 
 	begin_file(SYSCTL_FILE, out);
-	fputs("# Nobody is told of the VIPs on lo.\nnet.ipv4.conf.all.arp_ignore = 1\nnet.ipv4.conf.all.arp_announce = 2\n", out);
+	fputs("# Nobody is told of the VIPs on lo.\nnet.ipv4.conf.all.arp_ignore = 1\nnet.ipv4.conf.all.arp_announce = "
+	      "2\n",
+	      out);
 	if (plan->device[0] && !(plan->ipip && plan->tunnel == BACKEND_TUNNEL_KERNEL))
-		fprintf(out, "# Answers may leave by another interface.\nnet.ipv4.conf.%s.rp_filter = 2\n", plan->device);
+		fprintf(out, "# Answers may leave by another interface.\nnet.ipv4.conf.%s.rp_filter = 2\n",
+			plan->device);
 	if (backend_plan_device(plan, 0, &device))
-		fputs("# Answers do not leave by the tunnel; the larger of `all` and the interface's own value counts.\n"
+		fputs("# Answers do not leave by the tunnel; the larger of `all` and the interface's own value "
+		      "counts.\n"
 		      "net.ipv4.conf.all.rp_filter = 0\n",
 		      out);
 	for (size_t i = 0; backend_plan_device(plan, i, &device); i++)
@@ -71,8 +75,8 @@ static void write_tunnels(const struct backend_plan *plan, FILE *out)
 	for (size_t i = 0; backend_plan_device(plan, i, &device); i++) {
 		snprintf(path, sizeof(path), "/etc/systemd/network/05-sluice-%s.netdev", device.name);
 		begin_file(path, out);
-		fprintf(out, "[NetDev]\nName=%s\nKind=%s\n\n[Tunnel]\nIndependent=yes\nLocal=%s\nRemote=%s\n", device.name, device.kind,
-			address_text(&device.local, local),
+		fprintf(out, "[NetDev]\nName=%s\nKind=%s\n\n[Tunnel]\nIndependent=yes\nLocal=%s\nRemote=%s\n",
+			device.name, device.kind, address_text(&device.local, local),
 			backend_address_is_set(&device.remote) ? address_text(&device.remote, remote) : "any");
 		if (!sl_addr_is_v4(&device.local))
 			fprintf(out, "Mode=%s\n", device.mode);
@@ -95,8 +99,10 @@ static void write_service(const struct backend_plan *plan, FILE *out)
 	end_file(out);
 	begin_file(SERVICE_FILE, out);
 	fprintf(out,
-		"[Unit]\nDescription=What %s needs for Sluice\nWants=network-online.target\nAfter=network-online.target\n\n"
-		"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh " REST_SETUP "\nExecStop=/bin/sh " REST_UNDO "\n\n"
+		"[Unit]\nDescription=What %s needs for "
+		"Sluice\nWants=network-online.target\nAfter=network-online.target\n\n"
+		"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh " REST_SETUP
+		"\nExecStop=/bin/sh " REST_UNDO "\n\n"
 		"[Install]\nWantedBy=multi-user.target\n",
 		plan->what);
 	end_file(out);
@@ -124,7 +130,8 @@ static void write_undo(FILE *out)
 	      "rm -f /etc/systemd/network/05-sluice-*.network " SYSCTL_FILE "\n"
 	      "networkctl reload\n"
 	      "networkctl reconfigure lo || true # the VIPs go\n"
-	      "/usr/lib/systemd/systemd-sysctl # what other files say; without a word there, values stay until the next start\n",
+	      "# What other files say; without a word there, values stay until the next start.\n"
+	      "/usr/lib/systemd/systemd-sysctl --prefix=/net/ipv4/conf\n",
 	      out);
 }
 
@@ -145,7 +152,8 @@ void backend_networkd_write(const struct backend_plan *plan, bool undo, FILE *ou
 		"\tcat >\"$1.new\"\n"
 		"\tif cmp -s \"$1.new\" \"$1\"; then rm \"$1.new\"; else mv \"$1.new\" \"$1\" && changed=yes; fi\n"
 		"}\n"
-		"command -v networkctl >/dev/null || { echo 'sluice-backend: no systemd-networkd here: use --as shell' >&2; exit 1; }\n",
+		"command -v networkctl >/dev/null || { echo 'sluice-backend: no systemd-networkd here: use --as shell' "
+		">&2; exit 1; }\n",
 		plan->what);
 	write_sysctl(plan, out);
 	write_tunnels(plan, out);

@@ -76,7 +76,8 @@ static enum ctl_exit take_target(const struct backend_target *target, struct bac
 		plan->ipip = true;
 		*(sl_addr_is_v4(&listener->vip) ? &plan->inner_v4 : &plan->inner_v6) = true;
 		if (!backend_address_is_set(&listener->address))
-			return refuse("--address is missing: in mode ipip say the backend's own address, where tunnels end");
+			return refuse(
+				"--address is missing: in mode ipip say the backend's own address, where tunnels end");
 		if (add_own(plan, &listener->address) != CTL_DONE)
 			return CTL_REFUSED;
 	}
@@ -85,7 +86,9 @@ static enum ctl_exit take_target(const struct backend_target *target, struct bac
 		if (i == 0 || !sl_addr_equal(&plan->vips[i], &plan->vips[kept - 1]))
 			plan->vips[kept++] = plan->vips[i];
 	plan->vip_count = kept;
-	return kept <= SL_DECAP_VIPS_MAX ? CTL_DONE : refuse("more than %d VIPs: one backend cannot hold so many", SL_DECAP_VIPS_MAX);
+	return kept <= SL_DECAP_VIPS_MAX
+		       ? CTL_DONE
+		       : refuse("more than %d VIPs: one backend cannot hold so many", SL_DECAP_VIPS_MAX);
 }
 
 /* "198.51.100.0/24", "2001:db8::1", "any". */
@@ -104,13 +107,14 @@ static enum ctl_exit take_network(char *text, struct backend_plan *plan)
 	if (slash != NULL)
 		*slash = 0;
 	if (!config_value_address(text, &addr, &why))
-		return refuse("--from %s: %s; allowed: addresses, networks such as 198.51.100.0/24, any", text, why.text);
+		return refuse("--from %s: %s; allowed: addresses, networks such as 198.51.100.0/24, any", text,
+			      why.text);
 	if (slash != NULL && (!config_value_number(slash + 1, &len, &why) || len > (sl_addr_is_v4(&addr) ? 32 : 128)))
 		return refuse("--from %s/%s: no such prefix length", text, slash + 1);
 	if (slash != NULL && sl_addr_is_v4(&addr))
 		len += 96;
 	for (unsigned int bit = (unsigned int)len; bit < 128; bit++)
-		addr.b[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+		addr.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	return add_from(plan, &addr, (unsigned int)len);
 }
 
@@ -129,23 +133,29 @@ static enum ctl_exit take_sources(const struct ctl_options *options, const struc
 	if (plan->from_count > 0 || result != CTL_DONE)
 		return result;
 	if (target->name[0] == 0)
-		return refuse("--from is missing: the addresses that balancers send tunnels from (sluicectl knows its own for a "
+		return refuse("--from is missing: the addresses that balancers send tunnels from (sluicectl knows its "
+			      "own for a "
 			      "BACKEND of its configuration), or any");
-	for (size_t i = 0; i < plan->own_count && result == CTL_DONE; i++) {
-		struct sl_addr source = target->outer_source;
+	for (size_t i = 0; i < target->count && result == CTL_DONE; i++) {
+		const struct backend_listener *listener = &target->listeners[i];
+		struct sl_addr source = listener->outer_source;
 		char text[INET6_ADDRSTRLEN];
 
-		if (!backend_address_is_set(&source) || sl_addr_is_v4(&source) != sl_addr_is_v4(&plan->own[i])) {
-			config_format_address(&plan->own[i], text, sizeof(text));
-			if (backend_source_towards(&plan->own[i], &source) < 0)
-				return refuse("no route to %s from here: say --from, the addresses of the balancers", text);
+		if (listener->mode != SL_MODE_IPIP)
+			continue;
+		if (!backend_address_is_set(&source)) {
+			config_format_address(&listener->address, text, sizeof(text));
+			if (backend_source_towards(&listener->address, &source) < 0)
+				return refuse("no route to %s from here: say --from, the addresses of the balancers",
+					      text);
 		}
 		result = add_from(plan, &source, 128);
 	}
 	return result;
 }
 
-static enum ctl_exit take_number(const char *option, const char *text, unsigned int min, unsigned int max, unsigned int *ret)
+static enum ctl_exit take_number(const char *option, const char *text, unsigned int min, unsigned int max,
+				 unsigned int *ret)
 {
 	struct config_reason why;
 	uint64_t number;
@@ -193,7 +203,8 @@ static enum ctl_exit take_tunnel(const struct ctl_options *options, struct backe
 		return refuse("--mtu needs --device: the interface of the backend whose MTU it is");
 	for (size_t i = 0; i < plan->from_count && plan->ipip && plan->tunnel == BACKEND_TUNNEL_KERNEL; i++)
 		if (plan->from[i].prefix_len != 128 && plan->from[i].prefix_len != 0)
-			return refuse("--from: a tunnel device of the kernel is for one balancer: list their addresses, or any, or "
+			return refuse("--from: a tunnel device of the kernel is for one balancer: list their "
+				      "addresses, or any, or "
 				      "take --tunnel xdp");
 	return CTL_DONE;
 }
@@ -247,8 +258,9 @@ static uint32_t hash_addresses(const struct backend_tunnel_device *device)
 
 bool backend_plan_device(const struct backend_plan *plan, size_t index, struct backend_tunnel_device *ret_device)
 {
-	static const struct { const char *prefix, *kind, *mode; } kinds[] = {
-		{"sl44", "ipip", "ipip"}, {"sl64", "sit", "ip6ip"}, {"slt6", "ip6tnl", "any"}};
+	static const struct {
+		const char *prefix, *kind, *mode;
+	} kinds[] = {{"sl44", "ipip", "ipip"}, {"sl64", "sit", "ip6ip"}, {"slt6", "ip6tnl", "any"}};
 
 	if (!plan->ipip || plan->tunnel != BACKEND_TUNNEL_KERNEL)
 		return false;
@@ -263,8 +275,10 @@ bool backend_plan_device(const struct backend_plan *plan, size_t index, struct b
 			for (size_t kind = v4 ? 0 : 2; kind < (v4 ? 2u : 3u); kind++) {
 				if ((kind == 0 && !plan->inner_v4) || (kind == 1 && !plan->inner_v6) || index-- > 0)
 					continue;
-				*ret_device = (struct backend_tunnel_device){.kind = kinds[kind].kind, .mode = kinds[kind].mode,
-									      .local = plan->own[i], .remote = plan->from[j].addr};
+				*ret_device = (struct backend_tunnel_device){.kind = kinds[kind].kind,
+									     .mode = kinds[kind].mode,
+									     .local = plan->own[i],
+									     .remote = plan->from[j].addr};
 				snprintf(ret_device->name, sizeof(ret_device->name), "%s%08x", kinds[kind].prefix,
 					 hash_addresses(ret_device));
 				return true;

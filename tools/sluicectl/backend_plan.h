@@ -15,9 +15,9 @@ enum backend_tunnel { BACKEND_TUNNEL_KERNEL, BACKEND_TUNNEL_XDP, BACKEND_TUNNEL_
 
 /* A tunnel device of the kernel. One for each pair of own address and balancer. */
 struct backend_tunnel_device {
-	char name[16];       /* from its kind and addresses: the same in every run */
-	const char *kind;    /* "ipip", "sit", "ip6tnl": module, and kind of the device */
-	const char *mode;    /* of iproute2 and, in its spelling, networkd */
+	char name[16];    /* from its kind and addresses: the same in every run */
+	const char *kind; /* "ipip", "sit", "ip6tnl": module, and kind of the device */
+	const char *mode; /* of iproute2 and, in its spelling, networkd */
 	struct sl_addr local;
 	struct sl_addr remote; /* all zero: any */
 };
@@ -29,20 +29,20 @@ struct backend_network {
 };
 
 struct backend_plan {
-	char what[SL_NAME_MAX + 16];      /* for the comment on top */
-	struct sl_addr *vips;             /* sorted, each once */
+	char what[SL_NAME_MAX + 16]; /* for the comment on top */
+	struct sl_addr *vips;        /* sorted, each once */
 	size_t vip_count;
-	bool ipip;                        /* a tunnel's end is needed */
-	bool inner_v4, inner_v6;          /* of what comes in tunnels */
+	bool ipip;                            /* a tunnel's end is needed */
+	bool inner_v4, inner_v6;              /* of what comes in tunnels */
 	struct sl_addr own[SL_DECAP_OWN_MAX]; /* where tunnels end */
 	size_t own_count;
 	struct backend_network from[SL_DECAP_SOURCES_MAX]; /* the balancers */
 	size_t from_count;
 	enum backend_tunnel tunnel;
-	char device[16];                  /* where packets come in; empty: not said */
-	const char *object;               /* decap.bpf.o on the backend */
-	const char *state;                /* folder that remembers what was before */
-	unsigned int mtu, mss;            /* 0: as they are */
+	char device[16];       /* where packets come in; empty: not said */
+	const char *object;    /* decap.bpf.o on the backend */
+	const char *state;     /* folder that remembers what was before */
+	unsigned int mtu, mss; /* 0: as they are */
 };
 
 /* CTL_DONE, or the exit status after a line on stderr. */

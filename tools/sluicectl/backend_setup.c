@@ -84,7 +84,8 @@ enum ctl_exit ctl_backend_setup(const struct ctl_options *options, char **argume
 	enum ctl_exit result = find_writer(options->backend[CTL_BACKEND_AS], &write_as);
 
 	if (result == CTL_DONE && now && write_as != backend_shell_write) {
-		fputs("sluicectl: --apply runs the shell's form: leave --as away, or print and run it yourself\n", stderr);
+		fputs("sluicectl: --apply runs the shell's form: leave --as away, or print and run it yourself\n",
+		      stderr);
 		return CTL_REFUSED;
 	}
 	if (result == CTL_DONE)

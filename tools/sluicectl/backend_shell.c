@@ -38,7 +38,8 @@ static void write_head(const struct backend_plan *plan, bool undo, FILE *out)
 		"PATH=$PATH:/usr/sbin:/sbin\n"
 		"need ip iproute2\n",
 		undo ? "Takes back" : "Sets up", plan->what,
-		backend_plan_has_program(plan) ? ", CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN to mount bpffs" : "", plan->state);
+		backend_plan_has_program(plan) ? ", CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN to mount bpffs" : "",
+		plan->state);
 	if (undo)
 		fputs("restore() {\n"
 		      "\tfile=$state/$1.$2.$3.$4\n"
@@ -50,7 +51,8 @@ static void write_head(const struct backend_plan *plan, bool undo, FILE *out)
 		      "}\n",
 		      out);
 	else
-		fputs("mkdir -p \"$state\" || fail \"cannot make $state, which remembers what was before: say --state\"\n"
+		fputs("mkdir -p \"$state\" || fail \"cannot make $state, which remembers what was before: say "
+		      "--state\"\n"
 		      "setting() {\n"
 		      "\tfile=/proc/sys/net/$1/$2/$3/$4\n"
 		      "\t[ -e \"$file\" ] || fail \"there is no net.$1.$2.$3.$4 here: is the interface there?\"\n"
@@ -73,22 +75,26 @@ static void write_setting(bool undo, const char *name, const char *value, FILE *
 static void write_vips(const struct backend_plan *plan, bool undo, FILE *out)
 {
 	if (!undo) {
-		fputs("\n# The VIPs are addresses here, and nobody else is told: first the rules, then the addresses.\n", out);
+		fputs("\n# The VIPs are addresses here, and nobody else is told: first the rules, then the "
+		      "addresses.\n",
+		      out);
 		write_setting(undo, "ipv4 conf all arp_ignore", "1", out);
 		write_setting(undo, "ipv4 conf all arp_announce", "2", out);
 		if (plan->device[0] && !(plan->ipip && plan->tunnel == BACKEND_TUNNEL_KERNEL)) {
 			fputs("# Answers may leave by another interface than the one that requests come in by.\n", out);
 			fprintf(out, "setting ipv4 conf %s rp_filter 2\n", plan->device);
 		}
-		fputs("ip -batch - <<'END' || fail \"cannot add the VIPs to lo: run this as root or with CAP_NET_ADMIN\"\n", out);
+		fputs("ip -batch - <<'END' || fail \"cannot add the VIPs to lo: run this as root or with "
+		      "CAP_NET_ADMIN\"\n",
+		      out);
 	} else {
 		fputs("\nip -force -batch - <<'END' 2>/dev/null || true\n", out);
 	}
 	for (size_t i = 0; i < plan->vip_count; i++) {
 		const bool v4 = sl_addr_is_v4(&plan->vips[i]);
 
-		fprintf(out, "addr %s %s/%d dev lo%s\n", undo ? "del" : "replace", text_of(&plan->vips[i]).s, v4 ? 32 : 128,
-			!undo && !v4 ? " nodad" : "");
+		fprintf(out, "addr %s %s/%d dev lo%s\n", undo ? "del" : "replace", text_of(&plan->vips[i]).s,
+			v4 ? 32 : 128, !undo && !v4 ? " nodad" : "");
 	}
 	fputs("END\n", out);
 	if (!undo)
@@ -106,8 +112,7 @@ static void write_device(const struct backend_tunnel_device *device, FILE *out)
 {
 	const bool any = !backend_address_is_set(&device->remote);
 
-	fprintf(out,
-		"tunnel %s %s %s %s %s\n", device->name, device->kind, device->mode, text_of(&device->local).s,
+	fprintf(out, "tunnel %s %s %s %s %s\n", device->name, device->kind, device->mode, text_of(&device->local).s,
 		any ? "any" : text_of(&device->remote).s);
 }
 
@@ -129,7 +134,8 @@ static void write_devices(const struct backend_plan *plan, bool undo, FILE *out)
 		      "\tip link set \"$1\" up\n"
 		      "\tsetting ipv4 conf \"$1\" rp_filter 0\n"
 		      "}\n"
-		      "# Answers do not leave by the tunnel; the larger of `all` and the interface's own value counts.\n"
+		      "# Answers do not leave by the tunnel; the larger of `all` and the interface's own value "
+		      "counts.\n"
 		      "setting ipv4 conf all rp_filter 0\n",
 		      out);
 	for (size_t i = 0; !undo && backend_plan_device(plan, i, &device); i++)
@@ -157,7 +163,9 @@ static void write_key(const struct sl_addr *addr, FILE *out)
 
 static void write_maps(const struct backend_plan *plan, FILE *out)
 {
-	fputs("bpftool batch file - <<END >/dev/null || fail \"cannot fill the maps of $object: is it of this version?\"\n", out);
+	fputs("bpftool batch file - <<END >/dev/null || fail \"cannot fill the maps of $object: is it of this "
+	      "version?\"\n",
+	      out);
 	for (size_t i = 0; i < plan->own_count; i++) {
 		fputs("map update pinned $pins/decap_own key hex", out);
 		write_key(&plan->own[i], out);
@@ -178,7 +186,8 @@ static void write_find_program(FILE *out)
 {
 	fputs("ours=$(ip -o link show dev \"$device\" | sed -n 's/.*prog\\/xdp id \\([0-9]*\\).*/\\1/p')\n"
 	      "if [ \"$ours\" ] && ! bpftool prog show id \"$ours\" | grep -q ' name sluice_decap '; then\n"
-	      "\tfail \"$device carries another XDP program, number $ours (bpftool prog show id $ours names it): use --tunnel tc\"\n"
+	      "\tfail \"$device carries another XDP program, number $ours (bpftool prog show id $ours names it): use "
+	      "--tunnel tc\"\n"
 	      "fi\n",
 	      out);
 }
@@ -187,16 +196,20 @@ static void write_attach(const struct backend_plan *plan, FILE *out)
 {
 	if (plan->tunnel == BACKEND_TUNNEL_TC) {
 		fprintf(out,
-			"tc qdisc show dev \"$device\" clsact | grep -q clsact || tc qdisc add dev \"$device\" clsact ||\n"
-			"\tfail \"cannot add a clsact qdisc to $device: the kernel needs NET_SCH_INGRESS and NET_CLS_BPF\"\n"
+			"tc qdisc show dev \"$device\" clsact | grep -q clsact || tc qdisc add dev \"$device\" clsact "
+			"||\n"
+			"\tfail \"cannot add a clsact qdisc to $device: the kernel needs NET_SCH_INGRESS and "
+			"NET_CLS_BPF\"\n"
 			"tc filter replace dev \"$device\" ingress pref %d handle 1 protocol all bpf direct-action \\\n"
-			"\tobject-pinned \"$pins/sluice_decap_tc\" || fail \"$device does not take the program in tc\"\n",
+			"\tobject-pinned \"$pins/sluice_decap_tc\" || fail \"$device does not take the program in "
+			"tc\"\n",
 			TC_PREFERENCE);
 		return;
 	}
 	fprintf(out,
 		"bpftool net attach %s pinned \"$pins/sluice_decap\" dev \"$device\" ${ours:+overwrite} ||\n"
-		"\tfail \"$device does not take the program: lower its MTU, or use --tunnel xdp-generic or --tunnel tc\"\n",
+		"\tfail \"$device does not take the program: lower its MTU, or use --tunnel xdp-generic or --tunnel "
+		"tc\"\n",
 		plan->tunnel == BACKEND_TUNNEL_XDP ? "xdp" : "xdpgeneric");
 }
 
@@ -206,12 +219,13 @@ static void write_program(const struct backend_plan *plan, bool undo, FILE *out)
 
 	if (!backend_plan_has_program(plan))
 		return;
-	fprintf(out, "\n# The end of the tunnels is a program on %s.\ndevice=%s\nneed bpftool bpftool\n%s", plan->device, plan->device,
-		tc ? "need tc iproute2\n" : "");
+	fprintf(out, "\n# The end of the tunnels is a program on %s.\ndevice=%s\nneed bpftool bpftool\n%s",
+		plan->device, plan->device, tc ? "need tc iproute2\n" : "");
 	if (undo) {
 		fputs("if ip link show dev \"$device\" >/dev/null 2>&1; then\n", out);
 		if (tc)
-			fprintf(out, "\ttc filter del dev \"$device\" ingress pref %d 2>/dev/null || true\n", TC_PREFERENCE);
+			fprintf(out, "\ttc filter del dev \"$device\" ingress pref %d 2>/dev/null || true\n",
+				TC_PREFERENCE);
 		else
 			write_find_program(out);
 		if (!tc)
@@ -223,7 +237,8 @@ static void write_program(const struct backend_plan *plan, bool undo, FILE *out)
 	fprintf(out,
 		"object=%s\n"
 		"[ -r \"$object\" ] || fail \"there is no $object here: copy it from a balancer, or say --object\"\n"
-		"ip link show dev \"$device\" >/dev/null 2>&1 || fail \"there is no interface $device here: say --device\"\n",
+		"ip link show dev \"$device\" >/dev/null 2>&1 || fail \"there is no interface $device here: say "
+		"--device\"\n",
 		plan->object);
 	if (!tc)
 		write_find_program(out);
@@ -231,8 +246,10 @@ static void write_program(const struct backend_plan *plan, bool undo, FILE *out)
 	      "\tfail \"cannot mount a BPF file system at /sys/fs/bpf: run this as root\"\n"
 	      "pins=/sys/fs/bpf/sluice-decap-$$ # for a moment: the interface keeps program and maps\n"
 	      "trap 'rm -rf \"$pins\"' EXIT\n"
-	      "said=$(bpftool prog loadall \"$object\" \"$pins\" pinmaps \"$pins\" 2>&1) || fail \"the kernel refuses $object\" \\\n"
-	      "\t\"(it needs Linux 5.15, root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON): $(echo \"$said\" | tail -n 1)\"\n",
+	      "said=$(bpftool prog loadall \"$object\" \"$pins\" pinmaps \"$pins\" 2>&1) || fail \"the kernel refuses "
+	      "$object\" \\\n"
+	      "\t\"(it needs Linux 5.15, root or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON): $(echo \"$said\" | tail -n "
+	      "1)\"\n",
 	      out);
 	write_maps(plan, out);
 	write_attach(plan, out);
@@ -268,10 +285,12 @@ static void write_mss(const struct backend_plan *plan, bool undo, FILE *out)
 		return;
 	fputs("\n# The segments that clients may send, on every default route.\n"
 	      "for family in -4 -6; do\n"
-	      "\tip -o $family route show default | sed 's/ advmss [0-9]*//; s/ linkdown//; s/ dead//' | while read -r route; do\n",
+	      "\tip -o $family route show default | sed 's/ advmss [0-9]*//; s/ linkdown//; s/ dead//' | while read -r "
+	      "route; do\n",
 	      out);
 	fputs("\t\t# shellcheck disable=SC2086\n", out);
-	fprintf(out, undo ? "\t\tip $family route replace $route\n" : "\t\tip $family route replace $route advmss %u\n", plan->mss);
+	fprintf(out, undo ? "\t\tip $family route replace $route\n" : "\t\tip $family route replace $route advmss %u\n",
+		plan->mss);
 	fputs("\tdone\ndone\n", out);
 }
 

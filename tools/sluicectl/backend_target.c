@@ -77,14 +77,19 @@ int backend_source_towards(const struct sl_addr *to, struct sl_addr *ret_source)
 	return err;
 }
 
+/* A source of the other family is for others. */
 static int target_add(struct backend_target *target, const struct backend_listener *listener)
 {
+	static const struct sl_addr unknown;
 	struct backend_listener *more = reallocarray(target->listeners, target->count + 1, sizeof(*more));
 
 	if (more == NULL)
 		return -ENOMEM;
 	target->listeners = more;
-	target->listeners[target->count++] = *listener;
+	target->listeners[target->count] = *listener;
+	if (sl_addr_is_v4(&listener->outer_source) != sl_addr_is_v4(&listener->address))
+		target->listeners[target->count].outer_source = unknown;
+	target->count++;
 	return 0;
 }
 
@@ -102,9 +107,10 @@ static enum ctl_exit add_list(const struct ctl_options *options, enum ctl_backen
 	while ((more = backend_list_next(&list, item, sizeof(item))) > 0) {
 		const char *addresses = options->backend[CTL_BACKEND_ADDRESS];
 		struct backend_listener listener = {.mode = mode};
-		const bool good = option == CTL_BACKEND_VIP ? config_value_address(item, &listener.vip, &why)
-							    : config_value_listener(item, &listener.proto, &listener.vip,
-										    &listener.port, &why);
+		const bool good =
+			option == CTL_BACKEND_VIP
+				? config_value_address(item, &listener.vip, &why)
+				: config_value_listener(item, &listener.proto, &listener.vip, &listener.port, &why);
 
 		if (!good)
 			return refuse(option == CTL_BACKEND_VIP ? "--vip" : "--listen", item, why.text);
@@ -131,7 +137,8 @@ static enum ctl_exit load_command_line(const struct ctl_options *options, struct
 		return refuse("--mode", mode, "allowed: l2, ipip");
 	result = add_list(options, CTL_BACKEND_VIP, strcmp(mode, "ipip") == 0 ? SL_MODE_IPIP : SL_MODE_L2, target);
 	if (result == CTL_DONE)
-		result = add_list(options, CTL_BACKEND_LISTEN, strcmp(mode, "ipip") == 0 ? SL_MODE_IPIP : SL_MODE_L2, target);
+		result = add_list(options, CTL_BACKEND_LISTEN, strcmp(mode, "ipip") == 0 ? SL_MODE_IPIP : SL_MODE_L2,
+				  target);
 	if (result == CTL_DONE && target->count == 0)
 		return refuse("no VIP is given", "", "--vip ADDRESS[,ADDRESS]... or --listen 'tcp ADDRESS:PORT'");
 	return result;
@@ -148,9 +155,12 @@ static int add_pool(const struct config *config, const struct config_pool *pool,
 		if (&config->pools[service->pool] != pool)
 			continue;
 		for (size_t j = 0; j < service->listener_count; j++) {
-			const struct backend_listener listener = {.vip = service->listeners[j].address, .address = *address,
+			const struct backend_listener listener = {.vip = service->listeners[j].address,
+								  .address = *address,
 								  .port = service->listeners[j].port,
-								  .proto = service->listeners[j].proto, .mode = service->mode};
+								  .proto = service->listeners[j].proto,
+								  .mode = service->mode,
+								  .outer_source = config->outer_source};
 
 			if (target_add(target, &listener) < 0)
 				return -ENOMEM;
@@ -173,7 +183,6 @@ static enum ctl_exit load_config(const struct ctl_options *options, struct backe
 		return refuse(path, "", "is no good configuration: sluiced --check says what is wrong");
 	}
 	config_errors_free(errors);
-	target->outer_source = config->outer_source;
 	for (size_t i = 0; i < config->pool_count && result == CTL_DONE; i++) {
 		const struct config_pool *pool = &config->pools[i];
 
@@ -186,27 +195,34 @@ static enum ctl_exit load_config(const struct ctl_options *options, struct backe
 	}
 	config_free(config);
 	if (result == CTL_DONE && target->count == 0)
-		return refuse("no service uses a backend called", target->name, "the file's pools name them; --pool chooses one");
+		return refuse("no service uses a backend called", target->name,
+			      "the file's pools name them; --pool chooses one");
 	return result;
 }
 
 /* ---- sluiced ---- */
 
-static enum ctl_exit add_service(const json_t *service, const struct sl_addr *address, struct backend_target *target)
+static enum ctl_exit add_service(const json_t *service, const struct sl_addr *address,
+				 const struct sl_addr *outer_source, struct backend_target *target)
 {
 	const char *mode = answer_text(service, "mode");
 	const json_t *listener;
 	size_t index;
 
 	if (strcmp(mode, "l2") != 0 && strcmp(mode, "ipip") != 0)
-		return refuse("sluiced speaks of a mode that this sluicectl does not know:", mode, "use the sluicectl of its version");
-	json_array_foreach(json_object_get(service, "listeners"), index, listener) {
-		struct backend_listener row = {.address = *address, .port = (uint16_t)answer_number(listener, "port"),
+		return refuse("sluiced speaks of a mode that this sluicectl does not know:", mode,
+			      "use the sluicectl of its version");
+	json_array_foreach(json_object_get(service, "listeners"), index, listener)
+	{
+		struct backend_listener row = {.address = *address,
+					       .outer_source = *outer_source,
+					       .port = (uint16_t)answer_number(listener, "port"),
 					       .mode = strcmp(mode, "ipip") == 0 ? SL_MODE_IPIP : SL_MODE_L2};
 		struct config_reason why;
 
 		row.proto = strcmp(answer_text(listener, "protocol"), "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP;
-		if (config_value_address(answer_text(listener, "address"), &row.vip, &why) && target_add(target, &row) < 0)
+		if (config_value_address(answer_text(listener, "address"), &row.vip, &why) &&
+		    target_add(target, &row) < 0)
 			return no_memory();
 	}
 	return CTL_DONE;
@@ -219,18 +235,21 @@ static enum ctl_exit load_answers(const struct ctl_options *options, const json_
 	enum ctl_exit result = CTL_DONE;
 	size_t i, j;
 
-	json_array_foreach(json_object_get(backends, "backends"), i, backend) {
+	json_array_foreach(json_object_get(backends, "backends"), i, backend)
+	{
 		const char *pool = answer_text(backend, "pool");
 		struct config_reason why;
-		struct sl_addr address;
+		struct sl_addr address, source = {.d = {0, 0}};
 
 		if (strcmp(answer_text(backend, "name"), target->name) != 0 ||
 		    (options->pool != NULL && strcmp(pool, options->pool) != 0) ||
 		    !config_value_address(answer_text(backend, "address"), &address, &why))
 			continue;
-		json_array_foreach(json_object_get(services, "services"), j, service)
-			if (result == CTL_DONE && strcmp(answer_text(service, "pool"), pool) == 0)
-				result = add_service(service, &address, target);
+		config_value_address(answer_text(backend, "outer_source"), &source,
+				     &why); /* left as it is where there is none */
+		json_array_foreach(json_object_get(services, "services"), j,
+				   service) if (result == CTL_DONE && strcmp(answer_text(service, "pool"), pool) == 0)
+			result = add_service(service, &address, &source, target);
 	}
 	if (result == CTL_DONE && target->count == 0)
 		return refuse("no service uses a backend called", target->name, "sluicectl show backends lists them");
@@ -251,7 +270,8 @@ static enum ctl_exit load_daemon(const struct ctl_options *options, struct backe
 	return result;
 }
 
-enum ctl_exit backend_target_load(const struct ctl_options *options, const char *name, struct backend_target *ret_target)
+enum ctl_exit backend_target_load(const struct ctl_options *options, const char *name,
+				  struct backend_target *ret_target)
 {
 	const bool listed = options->backend[CTL_BACKEND_VIP] != NULL || options->backend[CTL_BACKEND_LISTEN] != NULL;
 	struct backend_target target = {.count = 0};
@@ -260,7 +280,8 @@ enum ctl_exit backend_target_load(const struct ctl_options *options, const char 
 	if (name == NULL && !listed)
 		return refuse("no backend is named", "", "name one of the configuration, or give --vip and --mode");
 	if (name != NULL && listed)
-		return refuse("a backend and a list of VIPs are given", "", "the backend's VIPs are in the configuration; leave one away");
+		return refuse("a backend and a list of VIPs are given", "",
+			      "the backend's VIPs are in the configuration; leave one away");
 	if (name != NULL && strlen(name) >= sizeof(target.name))
 		return refuse("no backend has a name as long as", name, "sluicectl show backends lists them");
 	if (name != NULL)

@@ -15,20 +15,22 @@ struct backend_listener {
 	uint16_t port;          /* host order; 0: every port, or not said */
 	uint8_t proto;          /* 0: not said */
 	enum sl_mode mode;
+	struct sl_addr outer_source; /* of tunnels to `address`; all zero: what the kernel here would send from */
 };
 
 struct backend_target {
 	char name[SL_NAME_MAX]; /* empty: VIPs of the command line */
 	struct backend_listener *listeners;
 	size_t count;
-	struct sl_addr outer_source; /* as configured; all zero: whatever the kernel would use */
 };
 
 /* `name` may be NULL. CTL_DONE and a target with one listener at least, or the exit status after a line on stderr. */
-enum ctl_exit backend_target_load(const struct ctl_options *options, const char *name, struct backend_target *ret_target);
+enum ctl_exit backend_target_load(const struct ctl_options *options, const char *name,
+				  struct backend_target *ret_target);
 void backend_target_free(struct backend_target *target);
 
-/* The next of a comma-separated list in *text, without blanks around it: 1; 0: no more; -1: it has no room in `item`. */
+/* The next of a comma-separated list in *text, without blanks around it: 1; 0: no more; -1: it has no room in `item`.
+ */
 int backend_list_next(const char **text, char *item, size_t size);
 bool backend_address_is_set(const struct sl_addr *addr);
 /* The address that the kernel here would send from, to `to`. 0 or -errno. */

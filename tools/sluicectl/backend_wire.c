@@ -24,8 +24,12 @@
 #include "controlplane/config_value.h"
 #include "controlplane/netlink.h"
 
-enum { TRIES = 3, RECEIVE_BUFFER = 4 << 20, STEP_MS = 20,
-       NUD_KNOWN = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP };
+enum {
+	TRIES = 3,
+	RECEIVE_BUFFER = 4 << 20,
+	STEP_MS = 20,
+	NUD_KNOWN = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP
+};
 
 struct backend_wire {
 	uv_loop_t loop;
@@ -49,9 +53,11 @@ static int open_socket(struct error_text *reterr)
 	const int err = errno;
 
 	if (fd < 0)
-		return error_text_set(reterr, -err, "no packet socket: %s; run this as root or with CAP_NET_RAW and CAP_NET_ADMIN",
+		return error_text_set(reterr, -err,
+				      "no packet socket: %s; run this as root or with CAP_NET_RAW and CAP_NET_ADMIN",
 				      strerror(err));
-	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)); /* Linux 4.20; without it our own frames are read, too */
+	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on,
+		   sizeof(on)); /* Linux 4.20; without it our own frames are read, too */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	return fd;
 }
@@ -100,7 +106,8 @@ void backend_wire_close(struct backend_wire *wire)
 
 /* ---- the next hop ---- */
 
-static int read_interface(const struct backend_wire *wire, struct backend_hop *hop, uint32_t route_mtu, struct error_text *reterr)
+static int read_interface(const struct backend_wire *wire, struct backend_hop *hop, uint32_t route_mtu,
+			  struct error_text *reterr)
 {
 	struct ifreq request = {.ifr_ifindex = hop->ifindex};
 
@@ -108,8 +115,10 @@ static int read_interface(const struct backend_wire *wire, struct backend_hop *h
 		return error_text_set(reterr, -ENODEV, "the interface of the route is gone: try again");
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", hop->ifname);
 	if (ioctl(wire->fd, SIOCGIFHWADDR, &request) < 0 || request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
-		return error_text_set(reterr, -ENOTSUP, "the way leads over %s, which is no Ethernet interface: is it the backend's "
-				      "address?", hop->ifname);
+		return error_text_set(reterr, -ENOTSUP,
+				      "the way leads over %s, which is no Ethernet interface: is it the backend's "
+				      "address?",
+				      hop->ifname);
 	memcpy(hop->own_mac, request.ifr_hwaddr.sa_data, 6);
 	if (ioctl(wire->fd, SIOCGIFMTU, &request) < 0)
 		return error_text_set(reterr, -errno, "%s: no MTU: %s", hop->ifname, strerror(errno));
@@ -119,8 +128,8 @@ static int read_interface(const struct backend_wire *wire, struct backend_hop *h
 	return 0;
 }
 
-int backend_wire_find(struct backend_wire *wire, const struct sl_addr *to, unsigned int timeout_ms, struct backend_hop *ret_hop,
-		      struct error_text *reterr)
+int backend_wire_find(struct backend_wire *wire, const struct sl_addr *to, unsigned int timeout_ms,
+		      struct backend_hop *ret_hop, struct error_text *reterr)
 {
 	const uint64_t end = now_ms() + timeout_ms;
 	struct netlink_neighbor neighbor;
@@ -130,7 +139,8 @@ int backend_wire_find(struct backend_wire *wire, const struct sl_addr *to, unsig
 	int err = netlink_route_get(wire->netlink, to, &route);
 
 	if (err < 0)
-		return error_text_set(reterr, err, "the kernel has no route: %s; ip route get says more", strerror(-err));
+		return error_text_set(reterr, err, "the kernel has no route: %s; ip route get says more",
+				      strerror(-err));
 	hop.ifindex = route.ifindex;
 	hop.on_link = route.on_link;
 	hop.source = route.source;
@@ -143,11 +153,15 @@ int backend_wire_find(struct backend_wire *wire, const struct sl_addr *to, unsig
 		err = netlink_neighbor_get(wire->netlink, hop.ifindex, &route.next_hop, &neighbor);
 		if (err == 0 && neighbor.has_mac && (neighbor.state & NUD_KNOWN) != 0)
 			break;
-		if (!asked)
-			netlink_neighbor_use(wire->netlink, hop.ifindex, &route.next_hop, false);
+		config_format_address(&route.next_hop, text, sizeof(text));
+		if (!asked && netlink_neighbor_use(wire->netlink, hop.ifindex, &route.next_hop, false) == -EPERM)
+			return error_text_set(reterr, -EPERM,
+					      "nobody has talked to %s yet, and to ask for its MAC address needs "
+					      "CAP_NET_ADMIN: run this as root, or ping it first",
+					      text);
 		if (now_ms() >= end) {
-			config_format_address(&route.next_hop, text, sizeof(text));
-			return error_text_set(reterr, -EHOSTUNREACH, "%s does not answer %s on %s: is it up, and in this network?", text,
+			return error_text_set(reterr, -EHOSTUNREACH,
+					      "%s does not answer %s on %s: is it up, and in this network?", text,
 					      sl_addr_is_v4(to) ? "ARP" : "neighbour solicitations", hop.ifname);
 		}
 		nanosleep(&step, NULL);
@@ -189,8 +203,8 @@ int backend_wire_address(const struct backend_hop *hop, const struct sl_addr *li
 /* ---- question and answer ---- */
 
 /* Reads what has come until `end`, or until an answer is among it. */
-static enum frame_answer wait_answer(struct backend_wire *wire, const struct frame_way *way, const struct frame_question *question,
-				     uint64_t end, uint32_t *ret_mtu)
+static enum frame_answer wait_answer(struct backend_wire *wire, const struct frame_way *way,
+				     const struct frame_question *question, uint64_t end, uint32_t *ret_mtu)
 {
 	struct pollfd poll_fd = {.fd = wire->fd, .events = POLLIN};
 
