@@ -194,7 +194,8 @@ int daemon_xdp_open(struct daemon *d, const struct shm_capacity *capacity)
 		return err;
 	}
 	if (err > 0)
-		log_info(&d->log, "the XDP program gets bigger maps", LOG_U64("flows", d->config->flow_limit));
+		log_info(&d->log, steering_is_moving(d->steering) ? "the XDP program gets bigger maps" : "made maps for the XDP program",
+			 LOG_U64("flows", d->config->flow_limit));
 	err = publish_bpf_create(steering_maps(d->steering), &capacity->limits, &events, &publisher);
 	if (err < 0)
 		return err;

@@ -255,6 +255,11 @@ bool steering_is_attached(const struct steering *steering, const char *ifname, u
 	return *ret_id == info.prog_id;
 }
 
+bool steering_is_moving(const struct steering *steering)
+{
+	return steering->before != NULL;
+}
+
 size_t steering_port_count(const struct steering *steering)
 {
 	size_t count = 0;
@@ -381,6 +386,10 @@ void steering_destroy(struct steering *steering)
 
 	if (!steering)
 		return;
+	if (steering->maps && is_unused(steering)) { /* maps that no program ever had are of no use to the next start */
+		xdp_maps_unlink(steering->dir);
+		rmdir(steering->dir);
+	}
 	while ((port = steering->ports) != NULL) {
 		steering->ports = port->next;
 		close_port(port);

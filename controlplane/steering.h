@@ -37,7 +37,7 @@ struct steering_port {
  */
 int steering_create(const char *bpffs, const char *instance, struct steering **ret_steering,
 		    bool *ret_private, struct error_text *reterr);
-/* Forgets everything here; what is attached stays attached. NULL is fine. */
+/* Forgets everything here; what is attached stays attached, and keeps its pins. NULL is fine. */
 void steering_destroy(struct steering *steering);
 
 /*
@@ -67,6 +67,8 @@ const struct xdp_maps *steering_maps(const struct steering *steering);
  * the attached programs go on by those before until steering_move(); -errno: nothing has changed.
  */
 int steering_grow(struct steering *steering, const struct xdp_capacity *capacity, struct error_text *reterr);
+/* True between the two. */
+bool steering_is_moving(const struct steering *steering);
 /* A generation is in the maps: all programs go by them from here on. 0 or -errno. */
 int steering_move(struct steering *steering, struct error_text *reterr);
 

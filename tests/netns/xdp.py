@@ -5,8 +5,10 @@ import os
 import signal
 import time
 
+from balancer import service_text
 from clients import by_flow, errors
 from failures import vip_is_held
+from network import LB_PORT, address
 from processes import wait_for
 from scenario import scenario
 from shares import shares_hold
@@ -107,3 +109,58 @@ def xdp_backends_are_added(test):
     shares = traffic.by_backend()
     test.check(all(shares[host] > 5 for host in traffic.weights), f"an added backend has too little: {dict(shares)}")
     traffic.end()
+
+
+@scenario(timeout=120, family=(4, 6), datapath=("xdp",))
+def xdp_outgrows_its_maps(test):
+    """200 more services, then twice the connections at a restart: bigger maps take over under requests, none fails."""
+    lab = test.lab(backends=2)
+    lab.balancer.start(family=test.family)
+    lab.balancer.wait_all_up()
+    services = [service_text(f"s{port}", "tcp", lab.vip(test.family), port) for port in range(1000, 1200)]
+    services.append(service_text("www", "tcp", lab.vip(test.family), 80))
+    before = by_flow(lab.clients.fetch(400, family=test.family))
+    running = lab.clients.start_fetch("client1", 5000, family=test.family, concurrent=8, first_port=30000)
+    lab.balancer.configure(family=test.family, services=services)
+    lab.balancer.reload_and_wait()
+    lab.balancer.configure(family=test.family, services=services, extra="limits: {flows: 2M}\n")
+    lab.balancer.sluiced.kill(signal.SIGKILL)
+    lab.balancer.start_sluiced()
+    lab.balancer.wait_all_up()
+    test.equal(errors(lab.clients.finish("client1", running))[:3], [], "requests that failed meanwhile")
+    test.equal(by_flow(lab.clients.fetch(400, family=test.family)), before, "flows by the bigger maps")
+    capacity = lab.balancer.ctl_json("show", "flows")["capacity"]
+    test.check(capacity > 2 << 20, f"room for {capacity} connections")
+
+
+@scenario(timeout=60, datapath=("xdp",))
+def xdp_foreign_program_is_named(test):
+    """Another's program on the interface: sluiced names it, ends, leaves it there and nothing of its own."""
+    lab = test.lab(backends=1)
+    lab.network.let_transmit("lb", LB_PORT, lab.program("pass.bpf.o"))
+    lab.balancer.configure(family=4)
+    sluiced = lab.balancer.start_sluiced()
+    test.equal(sluiced.wait(10), 3, "exit status")
+    said = [line for line in sluiced.log_text().splitlines() if " error " in line]
+    test.check(len(said) == 1 and '(\\"pass\\") is already attached' in said[0] and "xdp off" in said[0], f"said: {said}")
+    test.check("xdp" in lab.network.inside("lb", ["ip", "link", "show", LB_PORT]).stdout, "the other program is gone")
+    test.check(not os.path.exists(f"/sys/fs/bpf/sluice/{lab.balancer.instance}"), "pins stayed")
+
+
+@scenario(timeout=90, family=(4, 6), datapath=("xdp",))
+def xdp_interface_returns(test):
+    """An interface that is deleted takes the VIPs along; made anew, it gets the program and the VIPs again."""
+    lab = test.lab(backends=2)
+    lab.balancer.start(family=test.family)
+    lab.balancer.wait_all_up()
+    lab.network.ip("switch", "link del to-lb")
+    wait_for(lambda: not vip_is_held(lab, test.family), 2, "the VIP is gone", 0.05)
+    test.check(lab.balancer.ctl("status").stdout.startswith("down: no interface carries the XDP program"), "status")
+    lab.network.ip("switch", f"link add to-lb type veth peer name {LB_PORT} netns {lab.network.namespace('lb')}",
+                   "link set to-lb master br0 up")
+    lab.network.let_transmit("switch", "to-lb", lab.program("pass.bpf.o"))
+    lab.network.ip("lb", f"link set {LB_PORT} address 02:00:00:00:00:01", f"link set {LB_PORT} up",
+                   f"addr add {address('lb', 4)}/24 dev {LB_PORT}", f"addr add {address('lb', 6)}/64 dev {LB_PORT} nodad")
+    lab.network.finish_checksums("lb", LB_PORT)
+    lab.balancer.wait_serving(family=test.family)
+    wait_for(lambda: vip_is_held(lab, test.family), 5, "the VIP is back", 0.1)
