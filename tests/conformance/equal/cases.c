@@ -114,7 +114,7 @@ static void run(struct running *r)
 	const uint64_t tag = tag_of(r);
 
 	state.ports = ports_of(&r->c, &state.port_count);
-	if (r->home->begin() < 0)
+	if (r->home->begin(false) < 0)
 		abort();
 	r->home->use(&state);
 	home_log_clear(&r->log);

@@ -9,6 +9,8 @@
 
 #include "draw.h"
 
+enum { BRIEF_PAUSE_NS = 60000000 }; /* some 150 of them are less than HOME_BRIEF_S */
+
 static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static char *text_of(const char *format, ...)
 {
@@ -113,10 +115,7 @@ void draw_event(struct draw *draw)
 	const unsigned int pool = dice_below(draw->dice, draw->world->pools), kind = dice_below(draw->dice, 100);
 	const struct world_pool *of = &draw->world->pool[pool];
 	unsigned int backend = dice_below(draw->dice, WORLD_BACKENDS);
-	bool used = false;
 
-	for (unsigned int s = 0; s < draw->world->services; s++)
-		used = used || draw->world->service[s].pool == pool;
 	while (!of->backend[backend].there)
 		backend = (backend + 1) % WORLD_BACKENDS;
 	if (kind < 25)
@@ -127,7 +126,7 @@ void draw_event(struct draw *draw)
 		draw_neighbor(draw, of->backend[backend].address);
 	else if (kind < 37)
 		draw_port(draw);
-	else if (used)
+	else
 		draw_state(draw, pool, backend);
 }
 
@@ -159,6 +158,7 @@ void draw_episode(uint64_t seed, unsigned int packets, struct episode *ret_episo
 	static struct world world;
 	struct dice dice = {.state = seed};
 	uint32_t size;
+	bool brief;
 
 	memset(ret_episode, 0, sizeof(*ret_episode));
 	draw.dice = &dice;
@@ -171,8 +171,11 @@ void draw_episode(uint64_t seed, unsigned int packets, struct episode *ret_episo
 	ret_episode->scenario = world_scenario_text(&world);
 	for (int i = 0; i < DRAW_FLOWS; i++)
 		draw_new_flow(&draw, &draw.flow[i]);
+	brief = dice_percent(&dice, 30);
 	while (ret_episode->count < packets) {
-		draw.now_ns += 1 + draw_pause_ns(&dice);
+		const uint64_t pause_ns = draw_pause_ns(&dice);
+
+		draw.now_ns += 1 + (brief ? pause_ns % BRIEF_PAUSE_NS : pause_ns);
 		size = dice_percent(&dice, 40) ? 1 : 1 + dice_below(&dice, 24);
 		for (uint32_t i = 0; i < size; i++)
 			draw_packet(&draw);

@@ -17,6 +17,7 @@ enum {
 	HOME_PORTS_MAX = 3,
 	HOME_SERVICES_MAX = 64,
 	HOME_BACKENDS_MAX = 512,
+	HOME_BRIEF_S = 10, /* shorter than the shortest life of a connection that is drawn */
 	HOME_FRAME_MAX = 9300, /* bytes of a frame that goes in */
 };
 
@@ -71,7 +72,8 @@ struct home {
 	bool has_buffers;                            /* it can be given home_packet.readable and headroom */
 	bool counts_late;                            /* reading counters takes long: once an episode */
 	int (*start)(void);                          /* once; 0 or -errno after a message */
-	int (*begin)(void);                          /* nothing is remembered, all counters are 0 */
+	/* Nothing is remembered, all counters are 0. `brief`: all of it takes less than HOME_BRIEF_S. */
+	int (*begin)(bool brief);
 	void (*use)(const struct home_state *state);
 	void (*pass)(uint64_t now_ns, struct home_log *log); /* time went on, what was due happens */
 	void (*burst)(const struct home_packet *packets, unsigned int count, uint64_t now_ns, struct home_log *log);

@@ -112,7 +112,7 @@ static void remember(const struct sim *sim, uint64_t tag, uint16_t slot, uint8_t
 
 /* One object a kind: the functions with their sim. */
 #define HOME_SIM(name_, waits_, title)                                                                              \
-	static int begin_##name_(void) { return begin(&sims[waits_], waits_); }                                     \
+	static int begin_##name_(bool brief) { (void)brief; return begin(&sims[waits_], waits_); }                  \
 	static void use_##name_(const struct home_state *state) { use(&sims[waits_], state); }                      \
 	static void pass_##name_(uint64_t now_ns, struct home_log *log) { pass(&sims[waits_], now_ns, log); }       \
 	static void burst_##name_(const struct home_packet *packets, unsigned int count, uint64_t now_ns,           \

@@ -15,6 +15,7 @@
 
 #include "dataplane/env.h"
 #include "home.h"
+#include "worker_flows.h"
 
 /* sl_env_count() in the worker tells us as well; the name within is the function's. */
 static void tap(const struct sl_packet *pkt, enum sl_verdict verdict);
@@ -29,6 +30,7 @@ enum {
 	BUFFER_SIZE = RTE_PKTMBUF_HEADROOM + HOME_FRAME_MAX + 256, /* port.c: the longest frame fits */
 	SEGMENT = 2048,       /* how much some drivers put in one buffer */
 	IDS_MAX = 1 << 16,    /* packets of an episode */
+	BOOT_S = 70000,       /* when episodes begin, by CLOCK_BOOTTIME */
 	TICK_S = 60,          /* the worker of a live system sees every second */
 	ROUNDS_MAX = 1000,    /* until nothing that waits can go on */
 	PART_MAX = 2 * 65536, /* bytes of a frame that leaves */
@@ -45,6 +47,8 @@ static struct home_worker {
 	struct sl_counter services[HOME_SERVICES_MAX], backends[HOME_BACKENDS_MAX];
 	struct sl_env env;
 	uint16_t receive;
+	bool brief;                  /* then flows.shm is there: what it is told late is not missed */
+	struct flow_keeper *keeper;  /* NULL: not yet, or none */
 	/* First buffers by id: ours as well as the worker's until they have their verdict, to be told by the buffer. */
 	struct rte_mbuf *mbuf[IDS_MAX];
 	struct home_log *log;
@@ -123,7 +127,17 @@ static int start(void)
 	return err;
 }
 
-static int begin(void)
+static void forget_flows(void)
+{
+	if (w->keeper == NULL)
+		flow_table_destroy(&dp_allocator_malloc, w->worker.flows);
+	worker_flows_end();
+	w->keeper = NULL;
+	w->worker.flows = NULL;
+	memset(&w->root, 0, sizeof(w->root));
+}
+
+static int begin(bool brief)
 {
 	worker_wait_end(&w->burst);
 	for (uint32_t i = 0; i < IDS_MAX; i++)
@@ -141,9 +155,9 @@ static int begin(void)
 	memset(w->services, 0, sizeof(w->services));
 	memset(w->backends, 0, sizeof(w->backends));
 	memset(w->fragments, 0, fragment_table_size());
-	flow_table_destroy(&dp_allocator_malloc, w->worker.flows);
-	w->worker.flows = NULL;
-	if (flow_table_create(&dp_allocator_malloc, FLOWS, 0, &w->worker.flows) < 0)
+	forget_flows();
+	w->brief = brief;
+	if (!brief && flow_table_create(&dp_allocator_malloc, FLOWS, BOOT_S, &w->worker.flows) < 0)
 		return -ENOMEM;
 	w->env = (struct sl_env){.snapshot = &snapshot_empty, .flows = w->worker.flows, .fragments = &w->worker.fragments,
 				 .splits = true, .stats = &w->worker.stats};
@@ -151,6 +165,27 @@ static int begin(void)
 }
 
 /* ---- rounds ---------------------------------------------------------------------------------------------- */
+
+/* As manager_publish(). The simulator's settings name no numbering. */
+static void use_keeper(const struct sl_settings *settings)
+{
+	struct sl_settings numbered = *settings;
+	bool release;
+
+	if (w->keeper == NULL) {
+		if (worker_flows_begin(settings, FLOWS, BOOT_S, &w->keeper) < 0)
+			abort();
+		w->worker.flows = w->env.flows = flow_keeper_table(w->keeper, 0);
+		w->env.exports = flow_keeper_ring(w->keeper, 0);
+	}
+	numbered.numbering = WORKER_FLOWS_NUMBERING;
+	w->root.flow_id = flow_id(&numbered.flow_key, numbered.numbering);
+	w->root.flows = flow_keeper_view(w->keeper, &numbered, BOOT_S, &release);
+	if (w->root.flows.bucket == NULL)
+		abort(); /* the file is not used */
+	if (release)
+		flow_keeper_release(w->keeper);
+}
 
 static void use(const struct home_state *state)
 {
@@ -164,18 +199,35 @@ static void use(const struct home_state *state)
 				       .lives = flow_table_lives(settings->idle_max_s),
 				       .flow_id = flow_id(&settings->flow_key, settings->numbering)};
 	memcpy(w->root.port, state->ports, state->port_count * sizeof(*w->root.port));
+	if (w->brief)
+		use_keeper(settings);
 	if (home_plant == HOME_PLANT_MEMORY)
 		flow_table_clear(w->worker.flows);
+}
+
+/* What the manager does every few milliseconds. */
+static void tick_keeper(uint64_t now_ns)
+{
+	struct snapshot numbered = *w->root.snapshot; /* the keeper reads settings alone while there is room */
+
+	numbered.settings.numbering = WORKER_FLOWS_NUMBERING;
+	numbered.pool_count = 0;
+	while (flow_keeper_tick(w->keeper, &numbered, BOOT_S + now_ns / 1000000000, now_ns, flow_table_pressure(w->worker.flows)))
+		;
+	w->shared.flow_pressure = flow_keeper_pressure(w->keeper);
+	w->shared.flow_refused_s = flow_keeper_refused_s(w->keeper);
 }
 
 /* One round of worker_loop(). */
 static void turn(uint64_t now_ns)
 {
-	atomic_store_explicit(&w->shared.boottime_s, now_ns / 1000000000, memory_order_relaxed);
+	atomic_store_explicit(&w->shared.boottime_s, BOOT_S + now_ns / 1000000000, memory_order_relaxed);
 	w->env.now_ns = now_ns;
 	worker_look_up_root(&w->worker, &w->env, &w->root);
 	worker_keep_flows(&w->worker, &w->env, &w->root);
 	worker_poll(&w->worker, &w->env, &w->burst);
+	if (w->keeper != NULL)
+		tick_keeper(now_ns);
 }
 
 /* The frame in one piece, at `bytes`. */
@@ -216,11 +268,11 @@ static void settle(uint64_t now_ns)
 
 static void pass(uint64_t now_ns, struct home_log *log)
 {
-	const uint64_t now_s = now_ns / 1000000000;
+	const uint64_t now_s = BOOT_S + now_ns / 1000000000;
 
 	w->log = log;
 	for (uint64_t s = flow_table_now_s(w->worker.flows) + TICK_S; s < now_s; s += TICK_S)
-		turn(s * 1000000000);
+		turn((s - BOOT_S) * 1000000000);
 	turn(now_ns);
 	settle(now_ns);
 }

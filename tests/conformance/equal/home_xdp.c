@@ -197,8 +197,9 @@ static void counts(struct home_counts *ret_counts)
 		ret_counts->flow[SL_FLOW_COUNT_FOUND]++;
 }
 
-static int begin(void)
+static int begin(bool brief)
 {
+	(void)brief;
 	x.aged_s = 0;
 	read_counts(&x.before);
 	return xdp_lab_forget(x.lab);

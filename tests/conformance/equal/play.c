@@ -125,6 +125,16 @@ static uint64_t first_time(const struct episode *episode)
 	return 0;
 }
 
+static bool is_brief(const struct episode *episode)
+{
+	uint64_t last_ns = 0;
+
+	for (size_t i = 0; i < episode->count; i++)
+		if (episode->item[i].kind == EPISODE_PACKET)
+			last_ns = episode->item[i].time_ns;
+	return last_ns - first_time(episode) < HOME_BRIEF_S * 1000000000ull;
+}
+
 static int run(struct playing *p)
 {
 	struct home_packet packet[SL_BURST_MAX];
@@ -174,9 +184,9 @@ int play_episode(const struct play *play, const struct episode *episode, struct 
 	if (err == 0)
 		err = balancer_create(&options, &p.balancer);
 	if (err == 0)
-		err = play->one->begin();
+		err = play->one->begin(is_brief(episode));
 	if (err == 0)
-		err = play->other->begin();
+		err = play->other->begin(is_brief(episode));
 	if (err == 0) {
 		use(&p);
 		p.compare = compare_create(play->one, play->other);

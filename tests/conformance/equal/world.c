@@ -264,14 +264,6 @@ static bool vip_is_used(const struct world *world, unsigned int vip)
 	return false;
 }
 
-static bool pool_is_used(const struct world *world, unsigned int pool)
-{
-	for (unsigned int s = 0; s < world->services; s++)
-		if (world->service[s].pool == pool)
-			return true;
-	return false;
-}
-
 char *world_config_text(const struct world *world)
 {
 	char *text = NULL, address[48];
@@ -293,9 +285,8 @@ char *world_config_text(const struct world *world)
 		head = "";
 	}
 	fprintf(out, "pools:\n");
-	for (unsigned int p = 0; p < world->pools; p++)
-		if (pool_is_used(world, p))
-			write_pool(out, &world->pool[p], p);
+	for (unsigned int p = 0; p < world->pools; p++) /* unused ones, too: see shorten_idle() */
+		write_pool(out, &world->pool[p], p);
 	fprintf(out, "services:\n");
 	for (unsigned int s = 0; s < world->services; s++)
 		write_service(out, &world->service[s], s);
