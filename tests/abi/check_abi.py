@@ -14,7 +14,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-HEADERS = ["types.h", "limits.h", "verdict.h", "flow_counter.h", "tables.h", "abi.h", "flows.h"]
+HEADERS = ["types.h", "limits.h", "verdict.h", "flow_counter.h", "tables.h", "abi.h", "flows.h",
+           "steering.h", "xdp.h"]
 REMEDY = """the layout of include/sluice changed, its version did not (%s).
   Readers of the old layout still work (a new field in zeroed space, a new value at the end): raise SL_ABI_MINOR.
   They would misread it (anything moved, resized or given another meaning): raise SL_ABI_MAJOR, SL_ABI_MINOR = 0.
