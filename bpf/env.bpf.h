@@ -174,7 +174,8 @@ SL_INLINE struct sl_datagram *sl_env_datagram_get(struct sl_env *env, const stru
 	struct sl_xdp_datagram *found = bpf_map_lookup_elem(&datagrams, &tag);
 
 	(void)pkt;
-	if (!found || found->tag != tag || sl_env_now(env) - found->born_ns > SL_DATAGRAM_LIFE_MS * 1000000ull)
+	if (!found || found->tag != tag ||
+	    sl_datagram_is_old((__u32)(found->born_ns / 1000000), (__u32)(sl_env_now(env) / 1000000)))
 		return SL_NULL;
 	return &found->datagram;
 }

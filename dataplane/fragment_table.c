@@ -44,14 +44,6 @@ static uint32_t fragment_ms(uint64_t now_ns)
 	return (uint32_t)(now_ns / 1000000);
 }
 
-/* Clocks of two cores may differ by a little: what was born in the future is new. */
-static bool fragment_is_old(uint32_t born_ms, uint32_t now_ms)
-{
-	const uint32_t age_ms = now_ms - born_ms;
-
-	return age_ms > SL_DATAGRAM_LIFE_MS && age_ms < UINT32_MAX / 2;
-}
-
 static uint64_t fragment_tag(const struct fragment_set *set, unsigned int way)
 {
 	return atomic_load_explicit(&set->tag[way], memory_order_relaxed);
@@ -67,7 +59,7 @@ struct sl_datagram *fragment_table_find(struct fragment_table *table, uint64_t s
 	struct fragment_set *set = &table->set[source % FRAGMENT_SETS];
 
 	for (unsigned int way = 0; way < FRAGMENT_WAYS; way++)
-		if (fragment_tag(set, way) == tag && !fragment_is_old(fragment_born_ms(set, way), fragment_ms(now_ns)))
+		if (fragment_tag(set, way) == tag && !sl_datagram_is_old(fragment_born_ms(set, way), fragment_ms(now_ns)))
 			return &set->datagram[way];
 	return NULL;
 }
@@ -88,7 +80,7 @@ bool fragment_table_peek(const struct fragment_table *table, uint64_t source, ui
 		words[0] = atomic_load_explicit(&set->answer[way][0], memory_order_acquire);
 		words[1] = atomic_load_explicit(&set->answer[way][1], memory_order_acquire);
 		born_ms = atomic_load_explicit(&set->born_ms[way], memory_order_acquire);
-		if (fragment_tag(set, way) != tag || fragment_is_old(born_ms, fragment_ms(now_ns)))
+		if (fragment_tag(set, way) != tag || sl_datagram_is_old(born_ms, fragment_ms(now_ns)))
 			return false;
 		memcpy(ret_answer, words, sizeof(words));
 		*ret_born_ms = born_ms;
@@ -117,7 +109,7 @@ static unsigned int fragment_place(const struct fragment_set *set, uint16_t sour
 
 		if (there == tag)
 			return way;
-		if (there == 0 || fragment_is_old(fragment_born_ms(set, way), now_ms)) {
+		if (there == 0 || sl_datagram_is_old(fragment_born_ms(set, way), now_ms)) {
 			unused = way;
 			continue;
 		}

@@ -84,6 +84,14 @@ SL_INLINE struct sl_datagram_piece sl_datagram_piece(const struct sl_packet *pkt
 	return piece;
 }
 
+/* Whole milliseconds of one clock, whose upper bits may be missing. Born later than now, on another CPU, is young. */
+SL_INLINE int sl_datagram_is_old(__u32 born_ms, __u32 now_ms)
+{
+	const __u32 age_ms = now_ms - born_ms;
+
+	return age_ms > SL_DATAGRAM_LIFE_MS && age_ms < 0x80000000u;
+}
+
 /* What a first fragment leaves for the others of its datagram: where it went, or why it did not. */
 SL_INLINE void sl_datagram_begin(struct sl_datagram *datagram, const struct sl_packet *pkt, enum sl_verdict verdict)
 {
