@@ -22,6 +22,8 @@ struct sl_env {
 	const struct sl_xdp_root *root;
 	const struct sl_xdp_settings *settings; /* of the bank in use */
 	struct scratch *scratch;
+	const struct sl_addr *asked; /* for last; what is not ours costs one lookup */
+	const struct sl_vip *vip;    /* with that address, or NULL */
 	__u32 bank;
 };
 
@@ -32,6 +34,8 @@ SL_INLINE int env_begin(struct sl_env *env, struct xdp_md *ctx, __u32 bank)
 
 	env->ctx = ctx;
 	env->bank = bank;
+	env->asked = SL_NULL;
+	env->vip = SL_NULL;
 	env->root = bpf_map_lookup_elem(&root, &only);
 	env->settings = bpf_map_lookup_elem(&settings, &bank);
 	env->scratch = bpf_map_lookup_elem(&scratch, &only);
@@ -51,22 +55,27 @@ SL_INLINE const struct sl_service *env_listener(struct sl_env *env, const struct
 	return service && service->id == *id ? service : SL_NULL;
 }
 
+SL_INLINE const struct sl_vip *sl_env_vip(struct sl_env *env, const struct sl_addr *dst)
+{
+	if (env->asked != dst)
+		env->vip = bpf_map_lookup_elem(&vips, dst);
+	env->asked = dst;
+	return env->vip;
+}
+
 SL_INLINE const struct sl_service *sl_env_service(struct sl_env *env, const struct sl_addr *dst, __be16 port,
 						  __u8 proto)
 {
 	struct sl_steering_listener key = { .addr = *dst, .port = port, .proto = proto };
-	const struct sl_service *service = env_listener(env, &key);
+	const struct sl_service *service;
 
+	if (!sl_env_vip(env, dst)) /* every listener is at a VIP */
+		return SL_NULL;
+	service = env_listener(env, &key);
 	if (service || !env->settings->any_port)
 		return service;
 	key.port = 0;
 	return env_listener(env, &key);
-}
-
-SL_INLINE const struct sl_vip *sl_env_vip(struct sl_env *env, const struct sl_addr *dst)
-{
-	(void)env;
-	return bpf_map_lookup_elem(&vips, dst);
 }
 
 SL_INLINE int sl_env_is_outer_source(struct sl_env *env, const struct sl_addr *src)
@@ -271,18 +280,23 @@ SL_INLINE void env_add(struct sl_counter *counter, __u32 bytes)
 	counter->bytes += bytes;
 }
 
-/* The packet's service and backend are in the scratch: their pointers did not outlive the stage that found them. */
-SL_INLINE void sl_env_count(struct sl_env *env, const struct sl_packet *pkt, enum sl_verdict verdict)
+/* What sl_env_count is to do: pointers to service and backend did not outlive the stage that found them. */
+SL_INLINE void env_count(const struct scratch *left, __u32 verdict)
 {
-	const __u32 at = verdict, bytes = (__u32)pkt->l3 + pkt->ip_len;
-	__u64 *count = bpf_map_lookup_elem(&verdicts, &at);
+	__u64 *count = bpf_map_lookup_elem(&verdicts, &verdict);
 
 	if (count)
 		*count += 1;
-	if (env->scratch->service != NONE)
-		env_add(bpf_map_lookup_elem(&service_counters, &env->scratch->service), bytes);
-	if (env->scratch->backend != NONE && verdict == SL_VERDICT_FORWARD)
-		env_add(bpf_map_lookup_elem(&backend_counters, &env->scratch->backend), bytes);
+	if (left->service != NONE)
+		env_add(bpf_map_lookup_elem(&service_counters, &left->service), left->bytes);
+	if (left->backend != NONE && verdict == SL_VERDICT_FORWARD)
+		env_add(bpf_map_lookup_elem(&backend_counters, &left->backend), left->bytes);
+}
+
+SL_INLINE void sl_env_count(struct sl_env *env, const struct sl_packet *pkt, enum sl_verdict verdict)
+{
+	(void)pkt;
+	env_count(env->scratch, verdict);
 }
 
 #include "env_flow.bpf.h"

@@ -24,9 +24,10 @@ struct scratch {
 	__u32 backend;                 /* sl_backend.stats */
 	__u32 row;
 	__u16 slot, base, out_port, port;
+	__u32 bytes;                   /* of the frame, without padding */
+	__u16 flags;                   /* SL_PKT_* */
 	__u8 done;                     /* sl_plan_is_done() */
 	__u8 leaves;                   /* sl_forward_leaves() */
-	__u8 zero[6];
 	__u64 reply_due_ns;            /* core/reply_rate.h */
 	struct sl_xdp_flow flow;       /* to be put in a map */
 	struct sl_xdp_datagram datagram;

@@ -74,6 +74,8 @@ SL_INLINE void decided(struct sl_env *env, const struct sl_packet *pkt, __u32 ve
 	env->scratch->done = (__u8)sl_plan_is_done(pkt, (enum sl_verdict)verdict);
 	env->scratch->leaves = (__u8)sl_forward_leaves(pkt, (enum sl_verdict)verdict);
 	env->scratch->port = pkt->port;
+	env->scratch->bytes = (__u32)pkt->l3 + pkt->ip_len;
+	env->scratch->flags = pkt->flags;
 }
 
 STAGE int stage_way(struct xdp_md *ctx, __u32 bank, __u32 verdict);
@@ -127,9 +129,8 @@ STAGE int stage_write(struct xdp_md *ctx, __u32 bank, __u32 verdict)
 	return (int)verdict;
 }
 
-SL_INLINE void write_trace(const struct sl_env *env, const struct sl_packet *pkt, __u32 verdict)
+SL_INLINE void write_trace(const struct scratch *from, __u32 verdict)
 {
-	const struct scratch *from = env->scratch;
 	const __u32 only = 0;
 	struct sl_xdp_trace *to = bpf_map_lookup_elem(&trace, &only);
 
@@ -141,7 +142,7 @@ SL_INLINE void write_trace(const struct sl_env *env, const struct sl_packet *pkt
 	to->slot = from->slot;
 	to->base = from->base;
 	to->out_port = from->out_port;
-	to->flags = pkt->flags;
+	to->flags = from->flags;
 	to->service = from->service;
 	to->backend = from->backend;
 }
@@ -152,19 +153,12 @@ STAGE int stage_steer(struct xdp_md *ctx)
 	return ctx ? steer(ctx) : XDP_DROP;
 }
 
-/* What the packet came to: counts it, and in tests tells it. The driver's action is the return value. */
-STAGE int stage_end(struct xdp_md *ctx, __u32 bank, __u32 verdict, __u32 action);
-STAGE int stage_end(struct xdp_md *ctx, __u32 bank, __u32 verdict, __u32 action)
+/* What the packet came to: counts it, and in tests tells it. Returns the driver's action. */
+SL_INLINE int end(const struct scratch *left, __u32 verdict, __u32 action)
 {
-	struct sl_packet pkt;
-	struct sl_env env;
-
-	if (env_begin(&env, ctx, bank))
-		return XDP_DROP;
-	packet_resume(&env, &pkt);
-	sl_env_count(&env, &pkt, (enum sl_verdict)verdict);
+	env_count(left, verdict);
 	if (sl_traced)
-		write_trace(&env, &pkt, verdict);
+		write_trace(left, verdict);
 	if (action == XDP_PASS)
 		return counted(SL_STEERING_PASSED, (int)action);
 	return counted(action == XDP_DROP ? SL_STEERING_DROPPED : SL_STEERING_FORWARDED, (int)action);
@@ -198,7 +192,7 @@ SL_INLINE int forward(struct xdp_md *ctx, __u32 bank)
 	} else if (verdict == SL_VERDICT_TO_KERNEL) {
 		action = XDP_PASS;
 	}
-	return stage_end(ctx, bank, verdict, action);
+	return end(left, verdict, action);
 }
 
 SEC("xdp")

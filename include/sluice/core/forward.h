@@ -88,28 +88,37 @@ SL_INLINE enum sl_verdict sl_plan_forward(struct sl_env *env, struct sl_packet *
 	return sl_rewrite_l2(pkt, port, mtu);
 }
 
+/* The kernel's packet, on a port that can hand it over. */
+SL_INLINE enum sl_verdict sl_plan_kernel(struct sl_env *env, const struct sl_packet *pkt)
+{
+	const struct sl_port *port = sl_env_port(env, pkt->port);
+
+	return port && port->kernel_path ? SL_VERDICT_TO_KERNEL : SL_VERDICT_DROP_NO_KERNEL_PATH;
+}
+
+/* True for a packet that is to be answered, if it may be. */
+SL_INLINE int sl_plan_answers(enum sl_verdict verdict)
+{
+	return verdict == SL_VERDICT_REJECT_EMPTY || verdict == SL_VERDICT_REJECT_NO_SERVICE ||
+	       verdict == SL_VERDICT_DROP_TOO_BIG || verdict == SL_VERDICT_RELAY_TOO_BIG;
+}
+
 /* A packet that goes to no backend, or not as it is. */
 SL_INLINE enum sl_verdict sl_plan_other(struct sl_env *env, struct sl_packet *pkt, enum sl_verdict verdict)
 {
-	const struct sl_port *port;
-
 	if (verdict == SL_VERDICT_ECHO_REPLY)
 		return sl_reply_echo(env, pkt);
-	if (verdict == SL_VERDICT_REJECT_EMPTY || verdict == SL_VERDICT_REJECT_NO_SERVICE ||
-	    verdict == SL_VERDICT_DROP_TOO_BIG || verdict == SL_VERDICT_RELAY_TOO_BIG)
+	if (sl_plan_answers(verdict))
 		return sl_reply(env, pkt, verdict);
-	if (verdict == SL_VERDICT_TO_KERNEL) {
-		port = sl_env_port(env, pkt->port);
-		if (!port || !port->kernel_path)
-			return SL_VERDICT_DROP_NO_KERNEL_PATH;
-	}
 	return verdict;
 }
 
 /* True for a packet of which nothing more is to be planned: most. */
 SL_INLINE int sl_plan_is_done(const struct sl_packet *pkt, enum sl_verdict verdict)
 {
-	return sl_likely(verdict == SL_VERDICT_FORWARD) && sl_likely(!(pkt->flags & SL_PKT_LEADS));
+	if (sl_unlikely(pkt->flags & SL_PKT_LEADS))
+		return 0;
+	return sl_likely(verdict == SL_VERDICT_FORWARD) || (verdict != SL_VERDICT_ECHO_REPLY && !sl_plan_answers(verdict));
 }
 
 /* The second part of the plan: answers, and what a first fragment leaves for the later ones. */
@@ -130,6 +139,8 @@ SL_INLINE enum sl_verdict sl_plan(struct sl_env *env, struct sl_packet *pkt, enu
 {
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
 		verdict = sl_plan_forward(env, pkt);
+	else if (verdict == SL_VERDICT_TO_KERNEL)
+		verdict = sl_plan_kernel(env, pkt);
 	return sl_plan_is_done(pkt, verdict) ? verdict : sl_plan_rest(env, pkt, verdict);
 }
 
@@ -146,6 +157,8 @@ SL_INLINE enum sl_verdict sl_decide_way(struct sl_env *env, struct sl_packet *pk
 		verdict = sl_select_neighbor(env, pkt);
 	if (sl_likely(verdict == SL_VERDICT_FORWARD))
 		verdict = sl_plan_forward(env, pkt);
+	else if (verdict == SL_VERDICT_TO_KERNEL)
+		verdict = sl_plan_kernel(env, pkt);
 	return verdict;
 }
 
