@@ -255,6 +255,10 @@ static size_t load(const char *path, struct CMUnitTest *tests, size_t count)
 		got = packet_case_read(file, c, &line);
 		if (got > 0)
 			tests[count++] = (struct CMUnitTest){ .name = c->name, .test_func = run, .initial_state = c };
+		if (got <= 0) {
+			packet_case_free(c);
+			free(c);
+		}
 	}
 	fclose(file);
 	if (got < 0) {
