@@ -171,11 +171,14 @@ SL_INLINE int counted(__u32 counter, int action)
 
 SL_INLINE int steer(struct xdp_md *ctx)
 {
-	long action;
+	const __u32 only = 0;
+	const struct sl_xdp_root *now = bpf_map_lookup_elem(&root, &only);
+	long action = XDP_DROP;
 
 	if (!is_ours(ctx))
 		return counted(SL_STEERING_PASSED, XDP_PASS);
-	action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
+	if (!now || now->action != SL_XDP_HOLD)
+		action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
 	return counted(action == XDP_REDIRECT ? SL_STEERING_REDIRECTED : SL_STEERING_DROPPED_NO_SOCKET,
 		       (int)action);
 }

@@ -81,9 +81,9 @@ static const struct config_key keys[] = {
 	  .value_text = "a key made at first start, kept beside the state",
 	  .text = "The hash key of the fleet: balancers with the same key choose the same backends. "
 		  "`sluicectl key new` makes one." },
-	{ "datapath", CONFIG_TYPE_WORD, IN(config, datapath), .words = datapaths, .value = "auto",
+	{ "datapath", CONFIG_TYPE_WORD, IN(config, datapath), .words = datapaths, .value = "dpdk",
 	  .text = "What forwards: `sluice-dp`, or an XDP program in the interfaces' drivers, which needs no other "
-		  "process and no core of its own. In this version `auto` is `dpdk`." },
+		  "process and no core of its own. `auto`: `sluice-dp` while it lives, else the program." },
 	{ "interfaces", CONFIG_TYPE_OTHER, .required = true, .restart = true,
 	  .allowed = "a list of interfaces such as \"af_xdp:eth1\" or \"xdp:eth1\", or maps with name, dpdk and xdp",
 	  .text = "The interfaces that packets come from and leave by. A text is short for a map with only "

@@ -338,6 +338,7 @@ void daemon_destroy(struct daemon *d)
 	uv_walk(&d->loop, close_handle, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&d->loop);
+	daemon_auto_destroy(d);
 	daemon_flows_destroy(d);
 	model_destroy(d->model);
 	state_clear(&d->state);

@@ -4,6 +4,7 @@
  * model; what the model makes of them reaches the data plane, the kernel and the log. One thread, one
  * libuv loop. Each daemon_<part>.c owns the wiring of one part:
  *   daemon.c          start, stop, timers, the order of things
+ *   daemon_auto.c     which of two datapaths forwards
  *   daemon_config.c   reading, comparing and taking over configurations
  *   daemon_drain.c    how far a drain is
  *   daemon_health.c   probes → model, adoption of results from before a restart
@@ -104,6 +105,8 @@ struct daemon {
 	uint64_t shm_rows; /* of all tables, that its image has room for */
 	struct publisher *publisher;
 	struct daemon_xdp *xdp; /* daemon_xdp.c; NULL: datapath: dpdk */
+	struct daemon_auto *automatic; /* daemon_auto.c; NULL: not datapath: auto */
+	uint64_t ring_applied; /* by sluice-dp, whether it forwards or only could */
 	enum config_datapath datapath; /* as this sluiced started */
 	bool published;      /* a first generation went out */
 	bool data_hangs;     /* it lives, but its heartbeat stopped */
@@ -163,6 +166,7 @@ size_t daemon_first_probe(const struct daemon *d, const struct sl_addr *address)
 int daemon_flows_start(struct daemon *d);
 void daemon_flows_destroy(struct daemon *d); /* the loop does not run any more */
 void daemon_flows_follow(struct daemon *d);  /* the configuration changed */
+const struct flow_file *daemon_flows_file(const struct daemon *d); /* NULL: there is none */
 void daemon_flows_maps(struct daemon *d);    /* the XDP program's maps are others */
 void daemon_flows_beat(struct daemon *d);
 /* Whether the memory of connections is full now, and when it was last (CLOCK_BOOTTIME ms; 0: never). */
@@ -191,7 +195,16 @@ void daemon_network_stop(struct daemon *d); /* a clean stop: what the kernel hol
 void daemon_network_destroy(struct daemon *d);
 bool daemon_vip_held(const struct daemon *d, const struct sl_addr *vip); /* the kernel answers for it */
 
+/* daemon_auto.c */
+int daemon_auto_start(struct daemon *d); /* there is a publisher for the XDP program */
+void daemon_auto_destroy(struct daemon *d); /* the loop does not run any more */
+bool daemon_auto_is_xdp(const struct daemon *d);
+const char *daemon_auto_why(const struct daemon *d);
+
 /* daemon_xdp.c */
+bool daemon_by_xdp(const struct daemon *d); /* the XDP program forwards, or is what should */
+bool daemon_xdp_is_ready(const struct daemon *d); /* a generation of ours is in its maps */
+void daemon_forwarder_changed(struct daemon *d); /* the other one's generation counts now */
 int daemon_xdp_start(struct daemon *d); /* the configuration is there */
 void daemon_xdp_destroy(struct daemon *d);
 /* The publisher anew, with maps for that much; once there is a place for maps. The model states all of it then. 0 or -errno. */

@@ -68,7 +68,7 @@ void daemon_log_format(struct daemon *d)
 
 static int check_reload(struct daemon *d, const struct config *config, const struct config_diff *diff, char *reterr, size_t reterr_size)
 {
-	if ((d->datapath == CONFIG_DATAPATH_XDP) != (config->datapath == CONFIG_DATAPATH_XDP)) {
+	if (d->config->datapath != config->datapath) {
 		snprintf(reterr, reterr_size, "%s: datapath: another one takes a restart of sluiced; connections go on meanwhile", d->options.config);
 		return -EPERM;
 	}
@@ -92,7 +92,7 @@ static void follow(struct daemon *d, bool restart)
 		log_error(&d->log, "the new configuration is only followed in part: reload again, or restart sluiced",
 			  LOG_ERRNO("cause", err));
 	daemon_flows_follow(d);
-	if (restart && daemon_new_file(d) == 0 && !d->xdp)
+	if (restart && daemon_new_file(d) == 0 && d->datapath != CONFIG_DATAPATH_XDP)
 		log_warning(&d->log, "interfaces, cores or memory changed: this applies when sluice-dp restarts");
 	daemon_log_format(d);
 	d->state_dirty = true;

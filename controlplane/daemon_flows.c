@@ -41,6 +41,17 @@ struct daemon_flows {
 	uint64_t scanned_ms; /* of the end of the last scan */
 };
 
+/* The XDP program's memory counts, and not the file. */
+static bool uses_map(const struct daemon *d)
+{
+	return d->flows->map.maps != NULL && daemon_by_xdp(d);
+}
+
+const struct flow_file *daemon_flows_file(const struct daemon *d)
+{
+	return d->flows->file;
+}
+
 static void log_opened(const struct daemon *d, const struct flow_file_report *report)
 {
 	if (!report->made)
@@ -118,7 +129,7 @@ int daemon_flows_start(struct daemon *d)
 	snprintf(d->flows->path, sizeof(d->flows->path), "%s/%s", d->runtime_dir, SL_FLOWS_FILE);
 	if (err == 0)
 		err = flow_census_create(&d->flows->census);
-	if (err == 0 && !d->xdp)
+	if (err == 0 && d->datapath != CONFIG_DATAPATH_XDP)
 		open_file(d);
 	return err;
 }
@@ -137,11 +148,11 @@ void daemon_flows_follow(struct daemon *d)
 {
 	const struct flow_file *file = d->flows->file;
 
-	if (d->xdp) {
+	if (d->xdp)
 		for (int kind = 0; kind < SL_FLOW_KIND_COUNT; kind++)
 			d->flows->map.idle_max_s[kind] = d->model->settings.idle_max_s[kind];
+	if (d->datapath == CONFIG_DATAPATH_XDP)
 		return;
-	}
 	if (file == NULL || flow_file_header(file)->buckets < sl_flows_buckets(d->config->flow_limit))
 		open_file(d);
 }
@@ -155,7 +166,8 @@ void daemon_flows_maps(struct daemon *d)
 	f->map = (struct flow_map){ .maps = steering_maps(d->steering),
 				    .tables = publish_bpf_tables(daemon_xdp_publisher(d)) };
 	daemon_flows_follow(d);
-	f->report.capacity = f->map.maps->map[XDP_MAP_FLOWS].entries;
+	if (f->file == NULL)
+		f->report.capacity = f->map.maps->map[XDP_MAP_FLOWS].entries;
 }
 
 /* ---- pressure ------------------------------------------------------------------------------------------ */
@@ -168,7 +180,7 @@ void daemon_flows_pressure(const struct daemon *d, bool *ret_now, uint64_t *ret_
 
 	*ret_now = false;
 	*ret_last_ms = 0;
-	if (d->flows->map.maps != NULL) {
+	if (uses_map(d)) {
 		*ret_now = flow_map_pressure(d->flows->map.maps, now_s, &last_s);
 		*ret_last_ms = *ret_now ? now_ms : last_s * 1000;
 		return;
@@ -213,7 +225,7 @@ static bool is_complete(const struct daemon *d)
 {
 	uint64_t whole_s;
 
-	if (d->flows->map.maps) /* the map is all that the program remembers */
+	if (uses_map(d)) /* the map is all that the program remembers */
 		return true;
 	whole_s = __atomic_load_n(&flow_file_live(d->flows->file)->whole_s, __ATOMIC_RELAXED);
 	if (whole_s <= SL_FLOWS_WHOLE)
@@ -225,7 +237,7 @@ static void on_step(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
 	struct daemon_flows *f = d->flows;
-	const struct flow_census_source source = f->map.maps ? flow_map_source(&f->map) : flow_scan_source(&f->scan);
+	const struct flow_census_source source = uses_map(d) ? flow_map_source(&f->map) : flow_scan_source(&f->scan);
 	int step;
 
 	if (!flow_census_runs(f->census)) {
@@ -257,14 +269,14 @@ static void scan_when_due(struct daemon *d)
 {
 	struct daemon_flows *f = d->flows;
 	const enum model_census due = model_census_due(d->model);
-	const uint64_t slow_ms = f->map.maps ? CENSUS_PAUSE_AGE_MS : CENSUS_PAUSE_SLOTS_MS;
+	const uint64_t slow_ms = uses_map(d) ? CENSUS_PAUSE_AGE_MS : CENSUS_PAUSE_SLOTS_MS;
 	const uint64_t pause_ms = due == MODEL_CENSUS_ROWS || is_watched(d) ? CENSUS_PAUSE_MS : slow_ms;
 	struct flow_census_want *wants = NULL;
 	size_t count;
 
-	if ((f->file == NULL && f->map.maps == NULL) || flow_census_runs(f->census))
+	if ((f->file == NULL && !uses_map(d)) || flow_census_runs(f->census))
 		return;
-	if (due == MODEL_CENSUS_NONE && !is_watched(d) && f->map.maps == NULL)
+	if (due == MODEL_CENSUS_NONE && !is_watched(d) && !uses_map(d))
 		return;
 	if (f->scanned_ms != 0 && uv_now(&d->loop) - f->scanned_ms < pause_ms)
 		return;
@@ -293,7 +305,7 @@ void daemon_flows_beat(struct daemon *d)
 	struct daemon_flows *f = d->flows;
 	const uint64_t since_ms = uv_now(&d->loop) - f->tried_ms;
 
-	if (d->xdp) {
+	if (d->datapath == CONFIG_DATAPATH_XDP) {
 		/* the map is always there */
 	} else if (f->file != NULL && flow_file_is_lost(f->file)) {
 		if (!f->failed)
@@ -395,7 +407,7 @@ void daemon_flows_show(void *ctx, struct api_flows *ret_flows, api_emit_flows_po
 		last_ms = d->model->pressure_ms;
 	if (last_ms != 0)
 		ret_flows->pressure_age_s = (now_ms - last_ms) / 1000;
-	if (d->flows->map.maps != NULL)
+	if (uses_map(d))
 		show_map(d, ret_flows);
 	sum_counters(d, ret_flows->counter);
 	show_pools(d, census, emit, arg);

@@ -317,7 +317,7 @@ int daemon_network_follow(struct daemon *d)
 
 	tell_known_paths(d);
 	daemon_steering_attach(d, false);
-	if (d->xdp)
+	if (d->datapath == CONFIG_DATAPATH_XDP)
 		keep_steered(d);
 	return err;
 }
@@ -368,7 +368,8 @@ static int start_device(struct daemon *d, struct error_text *reterr)
 	char path[sizeof(d->runtime_dir) + 16];
 	const struct dataplane_socket_options options = { .path = path, .device = d->config->announce_device,
 							  .group = account ? account->pw_gid : (gid_t)-1,
-							  .session = shm_file_header(d->shm)->session };
+							  .session = shm_file_header(d->shm)->session,
+							  .lock_fd = d->datapath == CONFIG_DATAPATH_AUTO ? d->lock_fd : -1 };
 	int err;
 
 	if (!d->config->announce_device[0])

@@ -33,7 +33,8 @@ static void on_applied(void *ctx, const struct sl_applied *applied)
 {
 	struct daemon *d = ctx;
 
-	if (applied->generation == d->applied)
+	d->ring_applied = applied->generation;
+	if (daemon_by_xdp(d) || applied->generation == d->applied)
 		return;
 	d->applied = applied->generation;
 	model_set_applied(d->model, applied->generation, daemon_boottime_ms());
@@ -80,6 +81,7 @@ int daemon_new_file(struct daemon *d)
 	d->shm = shm;
 	d->shm_rows = capacity.rows;
 	d->attached = false;
+	d->ring_applied = 0;
 	err = daemon_xdp_open(d, &capacity);
 	if (err < 0)
 		return err;
@@ -199,7 +201,7 @@ void daemon_publish_due(struct daemon *d)
 static void watch_heartbeat(struct daemon *d, uint64_t now_ns)
 {
 	const uint64_t beat_ns = __atomic_load_n(&shm_file_live(d->shm)->data_beat_ns, __ATOMIC_RELAXED);
-	const bool hangs = d->attached && beat_ns != 0 && now_ns > beat_ns + (uint64_t)DAEMON_DATA_SILENT_MS * 1000000u;
+	const bool hangs = !d->xdp && d->attached && beat_ns != 0 && now_ns > beat_ns + (uint64_t)DAEMON_DATA_SILENT_MS * 1000000u;
 
 	if (hangs == d->data_hangs)
 		return;
@@ -235,7 +237,7 @@ void daemon_beat(struct daemon *d)
 	pid = daemon_data_pid(d);
 	if (d->attached && pid == 0) {
 		d->attached = false;
-		log_error(&d->log, "data plane is gone: no packet is forwarded until sluice-dp runs again",
+		log_error(&d->log, d->xdp ? "sluice-dp is gone" : "data plane is gone: no packet is forwarded until sluice-dp runs again",
 			  LOG_U64("pid", d->hello.pid));
 	}
 	watch_heartbeat(d, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);

@@ -24,7 +24,7 @@ static uint64_t monotonic_ns(void)
 /* Somebody forwards by what this sluiced stated. */
 static bool daemon_forwards(const struct daemon *d)
 {
-	return d->xdp ? daemon_xdp_forwards(d) : d->attached && daemon_data_pid(d) != 0;
+	return daemon_by_xdp(d) ? daemon_xdp_forwards(d) : d->attached && daemon_data_pid(d) != 0;
 }
 
 static void show_status(void *ctx, struct api_status *ret)
@@ -216,7 +216,7 @@ static void show_workers(void *ctx, api_emit_worker *emit, void *arg)
 	struct daemon *d = ctx;
 
 	daemon_xdp_workers(d, emit, arg);
-	for (uint32_t w = 0; !d->xdp && w < shm_file_header(d->shm)->limits.workers; w++) {
+	for (uint32_t w = 0; d->datapath != CONFIG_DATAPATH_XDP && w < shm_file_header(d->shm)->limits.workers; w++) {
 		struct api_worker shown = { .index = w };
 
 		memcpy(&shown.stats, shm_file_stats(d->shm, w), sizeof(shown.stats));
@@ -275,7 +275,7 @@ static void show_datapath(void *ctx, struct api_datapath *ret)
 	*ret = (struct api_datapath){
 		.kind = "dpdk",
 		.configured = d->datapath == CONFIG_DATAPATH_AUTO ? "auto" : d->xdp ? "xdp" : "dpdk",
-		.why = d->datapath == CONFIG_DATAPATH_AUTO ? "auto is dpdk in this version" : "the configuration says so",
+		.why = d->automatic ? daemon_auto_why(d) : "the configuration says so",
 		.attached = d->attached && pid != 0,
 		.pid = pid > 0 ? (uint64_t)pid : 0,
 		.started_s = __atomic_load_n(&live->data_started_ns, __ATOMIC_RELAXED) / 1000000000u,
@@ -299,7 +299,7 @@ static void show_datapath(void *ctx, struct api_datapath *ret)
 		.xdp = d->shown_xdp,
 		.xdp_count = show_xdp(d, d->shown_xdp),
 	};
-	if (d->xdp)
+	if (daemon_by_xdp(d))
 		show_xdp_datapath(d, ret);
 }
 

@@ -23,12 +23,23 @@
 struct daemon_xdp {
 	struct publisher *publisher; /* chained to d->publisher */
 	uv_process_t *holder;        /* that this sluiced started and that has not ended; NULL: none */
+	uint64_t applied;            /* the generation in its maps; 0: none of ours */
 	bool unable;                 /* it could not be started; said */
 };
 
+bool daemon_by_xdp(const struct daemon *d)
+{
+	return d->xdp != NULL && (d->automatic == NULL || daemon_auto_is_xdp(d));
+}
+
+bool daemon_xdp_is_ready(const struct daemon *d)
+{
+	return d->xdp->applied != 0;
+}
+
 bool daemon_xdp_forwards(const struct daemon *d)
 {
-	return d->xdp != NULL && d->applied != 0 && steering_port_count(d->steering) > 0;
+	return daemon_by_xdp(d) && d->applied != 0 && steering_port_count(d->steering) > 0;
 }
 
 struct publisher *daemon_xdp_publisher(const struct daemon *d)
@@ -146,6 +157,9 @@ static void on_applied(void *ctx, const struct sl_applied *applied)
 		log_error(&d->log, "the XDP program keeps the maps it had", LOG_STR("cause", reterr.text));
 		return;
 	}
+	d->xdp->applied = applied->generation;
+	if (!daemon_by_xdp(d))
+		return;
 	xdp_tables_act(publish_bpf_tables(d->xdp->publisher), SL_XDP_FORWARD);
 	d->applied = applied->generation;
 	model_set_applied(d->model, applied->generation, daemon_boottime_ms());
@@ -165,6 +179,19 @@ static void on_rejected(void *ctx, const struct sl_rejected *rejected)
 
 	log_error(&d->log, "the maps of the XDP program have no room for this generation; it keeps the one before",
 		  LOG_U64("generation", rejected->generation));
+}
+
+void daemon_forwarder_changed(struct daemon *d)
+{
+	const uint64_t applied = daemon_by_xdp(d) ? d->xdp->applied : d->ring_applied;
+
+	d->applied = applied;
+	if (applied == 0)
+		return;
+	model_set_applied(d->model, applied, daemon_boottime_ms());
+	daemon_network_before(d);
+	daemon_network_applied(d);
+	hold_device(d);
 }
 
 /* What is in force already, from before this start: numbers of generations only rise. */
@@ -216,6 +243,8 @@ int daemon_xdp_state(struct daemon *d)
 
 	if (err == 0 && d->xdp)
 		model_set_publisher(d->model, d->publisher, &capacity.limits);
+	if (err == 0 && d->datapath == CONFIG_DATAPATH_AUTO)
+		return daemon_auto_start(d);
 	return err;
 }
 
@@ -226,7 +255,7 @@ bool daemon_xdp_pump(struct daemon *d)
 
 void daemon_xdp_beat(struct daemon *d)
 {
-	if (daemon_xdp_forwards(d))
+	if (d->xdp && d->applied != 0)
 		hold_device(d);
 }
 
@@ -258,10 +287,22 @@ struct sl_counter daemon_xdp_counter(const struct daemon *d, bool backends, uint
 
 /* ---- lifetime ------------------------------------------------------------------------------------------- */
 
+static bool carries_xdp(const struct daemon *d)
+{
+	for (size_t i = 0; i < d->config->interface_count; i++)
+		if (daemon_steers(d, &d->config->interfaces[i]))
+			return true;
+	return false;
+}
+
 int daemon_xdp_start(struct daemon *d)
 {
 	d->datapath = d->config->datapath;
-	if (d->datapath != CONFIG_DATAPATH_XDP)
+	if (d->datapath == CONFIG_DATAPATH_AUTO && !carries_xdp(d)) {
+		log_info(&d->log, "auto is dpdk: no interface of the configuration can carry the XDP program");
+		d->datapath = CONFIG_DATAPATH_DPDK;
+	}
+	if (d->datapath == CONFIG_DATAPATH_DPDK)
 		return 0;
 	d->xdp = calloc(1, sizeof(*d->xdp));
 	return d->xdp ? 0 : -ENOMEM;

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "sluice/device.h"
+#include "sluice/host/lock.h"
 
 #include "tun_device.h"
 
@@ -40,6 +41,7 @@ struct dataplane_socket {
 	char path[108];
 	char device[SL_DEVICE_NAME_MAX];
 	uint64_t session;
+	int lock_fd;
 	int listen_fd;
 	int peer_fd; /* -1: no peer */
 	enum peer_state state;
@@ -228,6 +230,19 @@ static void on_peer(uv_poll_t *poll, int status, int events)
 		read_peer(s);
 }
 
+static bool holds_lock(const struct dataplane_socket *s, int fd)
+{
+	char text[SL_LOCK_TEXT_SIZE], wanted[SL_LOCK_TEXT_SIZE];
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	sl_lock_holder(s->lock_fd, SL_LOCK_DEVICE, text, sizeof(text));
+	snprintf(wanted, sizeof(wanted), "pid %d", (int)peer.pid);
+	return strcmp(text, wanted) == 0;
+}
+
 static void on_connect(uv_poll_t *poll, int status, int events)
 {
 	struct dataplane_socket *s = poll->data;
@@ -236,6 +251,10 @@ static void on_connect(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (fd < 0)
 		return;
+	if (s->lock_fd >= 0 && !holds_lock(s, fd)) {
+		close(fd);
+		return;
+	}
 	read_peer(s); /* a peer that has died is gone after this */
 	if (s->peer_fd >= 0) {
 		close(fd);
@@ -318,6 +337,7 @@ int dataplane_socket_create(uv_loop_t *loop, struct netlink *nl,
 	s->nl = nl;
 	s->events = *events;
 	s->session = options->session;
+	s->lock_fd = options->lock_fd;
 	s->peer_fd = -1;
 	err = -ENAMETOOLONG;
 	if (strlen(options->path) >= sizeof(s->path) || strlen(options->device) >= sizeof(s->device)) {

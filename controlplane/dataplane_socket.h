@@ -37,6 +37,7 @@ struct dataplane_socket_options {
 	const char *device; /* name of the device to offer */
 	gid_t group;        /* of the socket; (gid_t)-1: as it comes */
 	uint64_t session;   /* of our dataplane.shm */
+	int lock_fd;        /* only who holds SL_LOCK_DEVICE in it may come, others try in vain; -1: anybody */
 };
 
 struct dataplane_socket;

@@ -198,3 +198,19 @@ int publish_ring_create(void *base, const struct sl_shm_header *header, const st
 	*ret_publisher = &p->publisher;
 	return 0;
 }
+
+/* ---- connections -------------------------------------------------------------------------------------- */
+
+uint64_t publish_ring_room(struct publisher *publisher, bool *ret_all)
+{
+	struct publish_ring *p = (struct publish_ring *)publisher;
+	const uint64_t room = sl_ring_room(&p->to_data);
+
+	*ret_all = room == p->to_data.slot_count;
+	return room;
+}
+
+bool publish_ring_flow(struct publisher *publisher, const struct sl_flow_put *flow)
+{
+	return push((struct publish_ring *)publisher, SL_RECORD_FLOW, SL_OP_PUT, flow, sizeof(*flow));
+}

@@ -7,11 +7,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/bpf.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,9 +22,11 @@
 #include "dataplane/interface.h"
 #include "dataplane/log.h"
 #include "sluice/host/lock.h"
+#include "sluice/xdp.h"
 
 enum {
 	HOLDER_LOOK_MS = 50,       /* a program that is gone is noticed within this */
+	HOLDER_SWITCH_MS = 2000,   /* within this sluiced lets the program forward where no sluice-dp is left */
 	HOLDER_LONELY_MS = 10000,  /* without a program and without a sluiced: nobody will ask for the device */
 };
 
@@ -63,6 +68,29 @@ static bool holder_forwards(const char *path)
 	return found;
 }
 
+/* What the program does with packets to VIPs, as sluice/xdp.h has it; redirect when it cannot be read. */
+static uint32_t holder_action(const char *pins)
+{
+	struct sl_xdp_root root = {0};
+	char path[PATH_MAX];
+	union bpf_attr attr = {.pathname = (__u64)(uintptr_t)path};
+	const __u32 only = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/root", pins);
+	fd = (int)syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr));
+	if (fd < 0)
+		return SL_XDP_REDIRECT;
+	memset(&attr, 0, sizeof(attr));
+	attr.map_fd = (__u32)fd;
+	attr.key = (__u64)(uintptr_t)&only;
+	attr.value = (__u64)(uintptr_t)&root;
+	if (syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)) < 0)
+		root.action = SL_XDP_REDIRECT;
+	close(fd);
+	return root.action;
+}
+
 static uint64_t holder_now_ns(void)
 {
 	struct timespec now;
@@ -72,13 +100,19 @@ static uint64_t holder_now_ns(void)
 }
 
 /* Until sluiced asks for the device back, or nobody is left to ask. */
-static void holder_run(struct device *device, const char *pins)
+static void holder_run(struct device *device, const char *pins, int lock)
 {
 	const struct timespec pause = {.tv_nsec = HOLDER_LOOK_MS * 1000000l};
+	uint64_t unserved_ms = 0;
 	bool held = false;
 
 	for (uint64_t lonely_ms = 0; lonely_ms < HOLDER_LONELY_MS; nanosleep(&pause, NULL)) {
-		const bool forwards = holder_forwards(pins);
+		/* a program that redirects needs a sluice-dp to redirect to */
+		const bool served = holder_action(pins) != SL_XDP_REDIRECT || sl_lock_is_held(lock, SL_LOCK_DATA);
+		bool forwards;
+
+		unserved_ms = served ? 0 : unserved_ms + HOLDER_LOOK_MS;
+		forwards = unserved_ms <= HOLDER_SWITCH_MS && holder_forwards(pins);
 
 		device_tick(device, holder_now_ns(), 0, forwards);
 		if (held && forwards && device->tun < 0)
@@ -92,7 +126,7 @@ int main(int argc, char **argv)
 {
 	struct device device;
 	char reterr[256];
-	int dir, lock, err;
+	int dir, lock = -1, err;
 
 	if (argc != 4 || (strcmp(argv[3], "text") != 0 && strcmp(argv[3], "json") != 0)) {
 		fputs("usage: sluice-device RUNTIME-DIR PINS text|json\nsluiced starts this program; nobody else needs to.\n",
@@ -115,7 +149,7 @@ int main(int argc, char **argv)
 		log_event(LOG_LEVEL_ERROR, "the VIP device cannot be held", LOG_STR("cause", reterr));
 		return 3;
 	}
-	holder_run(&device, argv[2]);
+	holder_run(&device, argv[2], lock);
 	device_fini(&device);
 	return 0;
 }

@@ -27,6 +27,8 @@ struct feed {
 	struct sl_rejected rejected;
 	struct sl_rejected rejected_unseen; /* for feed_rejected() */
 	struct sl_applied applied;
+	void (*flow)(void *ctx, const struct sl_flow_put *flow);
+	void *ctx;
 };
 
 int feed_create(const struct feed_config *config, struct feed **ret_feed)
@@ -46,6 +48,8 @@ int feed_create(const struct feed_config *config, struct feed **ret_feed)
 	sl_ring_begin_producer(&feed->to_control);
 	image_attach(&feed->image, config->base, &header->image, header->session);
 	feed->hello = config->hello;
+	feed->flow = config->flow;
+	feed->ctx = config->ctx;
 	feed->hello_due = true;
 	*ret_feed = feed;
 	return 0;
@@ -115,6 +119,11 @@ static struct snapshot *take_record(struct feed *feed, const struct sl_record *r
 	struct apply_result result;
 	const uint16_t *table = NULL;
 
+	if (record->type == SL_RECORD_FLOW) {
+		if (feed->flow != NULL)
+			feed->flow(feed->ctx, &record->payload.flow);
+		return NULL;
+	}
 	if (record->type == SL_RECORD_RESET)
 		sl_arena_release(&feed->to_data, record->payload.reset.arena_position);
 	if (record->type == SL_RECORD_TABLE && record->op == SL_OP_PUT) {

@@ -16,6 +16,8 @@ struct feed_config {
 	const struct sl_shm_header *header;   /* the checked private copy; copied again */
 	const struct dp_allocator *allocator; /* stays */
 	struct sl_hello hello;                /* as it is to be sent; `generation` is filled in */
+	void (*flow)(void *ctx, const struct sl_flow_put *flow); /* told from feed_poll(); NULL: nobody wants to know */
+	void *ctx;
 };
 
 /* Returns 0, -ENOMEM. */

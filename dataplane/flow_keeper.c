@@ -209,6 +209,19 @@ static void take_record(struct flow_keeper *keeper, const struct flow_export *re
 		flow_shared_tell(keeper->next, record, now_s, lives);
 }
 
+void flow_keeper_tell(struct flow_keeper *keeper, const struct sl_flow_put *flow, const struct snapshot *snapshot,
+		      uint64_t now_s)
+{
+	const struct flow_shared_lives lives = { snapshot, flow_table_lives(snapshot->settings.idle_max_s) };
+	const struct flow_export record = { .tag = flow->tag, .id = keeper->shared ? id_of(keeper->shared) : 0,
+					    .pool = flow->pool, .row = flow->row, .slot = flow->slot & SL_ROW_SLOT,
+					    .seen_s = flow->seen_s, .kind = flow->kind, .closing = flow->closing != 0,
+					    .start = flow->start != 0 };
+
+	if (flow->tag != 0 && flow->kind < SL_FLOW_KIND_COUNT)
+		take_record(keeper, &record, now_s, &lives);
+}
+
 static unsigned int drain(struct flow_keeper *keeper, bool writes, uint64_t now_s, const struct flow_shared_lives *lives)
 {
 	struct flow_export record[RECORD_BATCH];

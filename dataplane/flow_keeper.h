@@ -56,6 +56,9 @@ bool flow_keeper_tick(struct flow_keeper *keeper, const struct snapshot *snapsho
  */
 void flow_keeper_finish(struct flow_keeper *keeper, const struct snapshot *snapshot, uint64_t now_s, uint64_t now_ns,
 			bool worker_pressure);
+/* A connection that another datapath remembered, from sluiced: written down as if a worker had told it. */
+void flow_keeper_tell(struct flow_keeper *keeper, const struct sl_flow_put *flow, const struct snapshot *snapshot,
+		      uint64_t now_s);
 /* True while the shared table is too full: workers must not store either. */
 bool flow_keeper_pressure(const struct flow_keeper *keeper);
 /* When the file had no room for a connection last: what was told till then may not be in it. 0: never. */

@@ -114,6 +114,13 @@ static void manager_retire(struct manager *manager)
 
 /* ---- the shared file ---------------------------------------------------------------------------------- */
 
+static void manager_take_flow(void *ctx, const struct sl_flow_put *flow)
+{
+	struct manager *manager = ctx;
+
+	flow_keeper_tell(manager->roots.flows, flow, manager->roots.now->snapshot, manager_boottime_s());
+}
+
 static struct sl_hello manager_hello(const struct manager *manager)
 {
 	const struct port_set *ports = manager->config->ports;
@@ -158,6 +165,8 @@ static int manager_attach(struct manager *manager, struct shm *shm)
 		.header = shm_header(shm),
 		.allocator = manager->config->allocator,
 		.hello = manager_hello(manager),
+		.flow = manager_take_flow,
+		.ctx = manager,
 	};
 	struct sl_shm_live *live = shm_live(shm);
 	struct feed *feed;

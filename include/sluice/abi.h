@@ -137,6 +137,7 @@ enum sl_record_type {
 	SL_RECORD_LISTENER,
 	SL_RECORD_VIP,
 	SL_RECORD_COMMIT,
+	SL_RECORD_FLOW,     /* a connection that another datapath remembers; no fact: counted by no COMMIT, kept by no image */
 	/* data → control */
 	SL_RECORD_HELLO = 64, /* a data plane attached: replay everything */
 	SL_RECORD_APPLIED,    /* every worker forwards by this generation */
@@ -160,6 +161,7 @@ static inline const char *sl_record_type_name(__u32 type)
 	case SL_RECORD_LISTENER: return "listener";
 	case SL_RECORD_VIP: return "vip";
 	case SL_RECORD_COMMIT: return "commit";
+	case SL_RECORD_FLOW: return "flow";
 	case SL_RECORD_HELLO: return "hello";
 	case SL_RECORD_APPLIED: return "applied";
 	case SL_RECORD_REJECTED: return "rejected";
@@ -204,6 +206,19 @@ struct sl_reset {
 struct sl_commit {
 	__u64 generation; /* never 0; rises, except that a full replay may state the same one again */
 	__u64 records;    /* since the last RESET or COMMIT, neither counted: a lost one is noticed */
+};
+
+/* One remembered connection, for the shared table (flows.h); of the settings that are in force. */
+struct sl_flow_put {
+	__u64 tag;
+	__u32 pool;
+	__u32 row;
+	__u16 slot;
+	__u16 seen_s;  /* low half of CLOCK_BOOTTIME's seconds */
+	__u8 kind;     /* enum sl_flow_kind */
+	__u8 closing;
+	__u8 start;    /* 1: its start was seen, so the slot is no guess */
+	__u8 zero;
 };
 
 struct sl_hello {
@@ -269,6 +284,7 @@ union sl_payload {
 	struct sl_vip vip;
 	struct sl_reset reset;
 	struct sl_commit commit;
+	struct sl_flow_put flow;
 	struct sl_hello hello;
 	struct sl_applied applied;
 	struct sl_rejected rejected;

@@ -66,6 +66,7 @@ enum {
 enum sl_xdp_action {
 	SL_XDP_REDIRECT = 0, /* to the AF_XDP socket of their queue; dropped where there is none */
 	SL_XDP_FORWARD = 1,  /* the program is the balancer */
+	SL_XDP_HOLD = 2,     /* nowhere: dropped, for the moment in which what it remembers is carried to sluice-dp */
 };
 
 /* The one value of `root`. All zero (nothing published yet): redirect. */

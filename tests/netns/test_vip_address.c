@@ -113,7 +113,9 @@ static void start_sluiced(void)
 	const struct dataplane_socket_events socket_events = {
 		.held = on_held, .lost = on_lost, .trouble = on_trouble};
 	const struct dataplane_socket_options options = {
-		.path = SOCKET_PATH, .device = "sluice0", .group = (gid_t)-1};
+		.path = SOCKET_PATH, .device = "sluice0", .group = (gid_t)-1,
+		.lock_fd = -1,
+	};
 	const char ports[1][16] = {"v0"};
 	struct error_text error = {""};
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The XDP datapath alone, without a sluice-dp: what sluiced sets up goes on forwarding whatever becomes of sluiced."""
 
+import json
 import os
 import signal
 import time
@@ -164,3 +165,37 @@ def xdp_interface_returns(test):
     lab.network.finish_checksums("lb", LB_PORT)
     lab.balancer.wait_serving(family=test.family)
     wait_for(lambda: vip_is_held(lab, test.family), 5, "the VIP is back", 0.1)
+
+
+def forwarder(lab):
+    shown = lab.balancer.ctl("--json", "show", "datapath", check=False)
+    return json.loads(shown.stdout)["datapath"] if shown.returncode == 0 else None
+
+
+@scenario(timeout=150, family=(4, 6), mode=("l2", "ipip"), datapath=("auto",))
+def auto_falls_back_and_returns(test):
+    """
+    kill -9 of sluice-dp after a backend was added, under 2,000 connections: the XDP program takes over with what was
+    remembered; half a minute after sluice-dp is back it forwards again. No connection breaks, the VIPs stay.
+    """
+    traffic = Traffic(test, test.lab(backends=4, nginx=False), hosts=["be1", "be2"])
+    lab = traffic.lab
+    traffic.start()
+    test.equal(forwarder(lab), "dpdk", "who forwards")
+    traffic.set_weights(be3=1)
+    traffic.pause(0.3)
+    traffic.note("kill -9 of sluice-dp")
+    lab.balancer.dp.kill(signal.SIGKILL)
+    wait_for(lambda: forwarder(lab) == "xdp", 10, "the XDP program forwards", 0.05)
+    test.check(vip_is_held(lab, test.family), "the VIP went")
+    traffic.pause(0.5)
+    traffic.set_weights(be4=1)
+    lab.balancer.start_dp()
+    traffic.pause(0.5)
+    test.equal(forwarder(lab), "xdp", "who forwards while sluice-dp is not steady yet")
+    wait_for(lambda: forwarder(lab) == "dpdk", 45, "sluice-dp forwards again", 0.2)
+    traffic.note("sluice-dp forwards again")
+    traffic.set_weights(be2=2)
+    traffic.pause(1)
+    test.check(vip_is_held(lab, test.family), "the VIP went")
+    traffic.end()

@@ -27,7 +27,7 @@ struct both {
 	struct publisher *publisher;
 	struct feed *feed;
 	struct snapshot *snapshot;
-	unsigned int hellos, rejections;
+	unsigned int hellos, rejections, flows;
 	uint64_t now_ns;
 };
 
@@ -47,10 +47,19 @@ static void on_rejected(void *ctx, const struct sl_rejected *rejected)
 	both->rejections++;
 }
 
+static void on_flow(void *ctx, const struct sl_flow_put *flow)
+{
+	struct both *both = ctx;
+
+	assert_int_equal(flow->tag, 1000 + both->flows);
+	both->flows++;
+}
+
 static void feed_start(struct both *both)
 {
 	const struct feed_config config = { .base = both->base, .header = &both->header,
-					    .allocator = &dp_allocator_malloc, .hello = { .pid = 7, .workers = 1 } };
+					    .allocator = &dp_allocator_malloc, .hello = { .pid = 7, .workers = 1 },
+					    .flow = on_flow, .ctx = both };
 
 	assert_int_equal(feed_create(&config, &both->feed), 0);
 }
@@ -155,6 +164,33 @@ static void what_is_stated_arrives(void **state)
 	}
 	assert_int_equal(both->rejections, 0);
 	assert_int_equal(both->hellos, 1);
+}
+
+/* Beside facts: no COMMIT counts them, and the image has none of them. */
+static void connections_arrive_between_the_facts(void **state)
+{
+	struct both *both = *state;
+	struct sl_flow_put flow = { .tag = 1000, .pool = 1, .slot = 2 };
+	bool all;
+
+	assert_int_equal(world_state(both->publisher, 1, 1), 0);
+	settle(both, 1);
+	for (uint64_t generation = 2; generation < 40; generation++) {
+		assert_int_equal(world_state(both->publisher, 1, generation), 0);
+		assert_true(publish_ring_flow(both->publisher, &flow));
+		flow.tag++;
+		settle(both, generation);
+	}
+	assert_int_equal(both->flows, 38);
+	assert_int_equal(both->rejections, 0);
+	for (publish_ring_room(both->publisher, &all); publish_ring_flow(both->publisher, &flow); flow.tag++)
+		;
+	assert_int_equal(publish_ring_room(both->publisher, &all), 0);
+	while (turn(both) || both->flows < flow.tag - 1000)
+		;
+	publish_ring_room(both->publisher, &all);
+	assert_true(all);
+	assert_int_equal(world_snapshot_digest(both->snapshot), world_digest(1, 39));
 }
 
 static void changes_during_a_generation_merge_into_it(void **state)
@@ -357,6 +393,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_stated_arrives, setup, teardown),
+		cmocka_unit_test_setup_teardown(connections_arrive_between_the_facts, setup, teardown),
 		cmocka_unit_test_setup_teardown(changes_during_a_generation_merge_into_it, setup_narrow, teardown),
 		cmocka_unit_test_setup_teardown(a_restarted_consumer_gets_everything_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_image_holds_what_was_applied, setup, teardown),

@@ -41,7 +41,7 @@ class Balancer:
         cpus = os.cpu_count()
         workers = dpdk_workers or [(self.lab.first_cpu + queue) % cpus for queue in range(self.queues)]
         lines = [
-            f"datapath: {self.lab.datapath}" if self.lab.datapath != "dpdk" else None,
+            f"datapath: {self.lab.datapath}",
             f'interfaces: ["{port or "af_xdp:" + LB_PORT}"]',
             f"dpdk: {{workers: {workers}, hugepages: {'true' if self.hugepages else 'false'}, poll: adaptive{dpdk}}}",
             f"hash-key-file: {self.key_file()}",
