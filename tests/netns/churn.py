@@ -19,6 +19,7 @@ class Churn:
         self.traffic = traffic
         self.random = traffic.random
         self.dead, self.silent, self.drained = set(), {}, set()      # silent: since when
+        self.unheard = set()      # probes are answered again, and sluiced has not said so yet
         self.kills = []
 
     def hosts(self):
@@ -72,7 +73,11 @@ class Churn:
             self.dead.discard(host)
 
     def mute(self):
-        host = self.choose(self.whole())
+        """Not one whose probes failed until now for all that sluiced knows: that would be one failure, and longer."""
+        if self.unheard:
+            states = self.traffic.lab.balancer.backend_states()
+            self.unheard = {host for host in self.unheard if states.get(host) != "up"}
+        host = self.choose(set(self.whole()) - self.unheard)
         if host:
             self.traffic.probes(host, False)
             self.silent[host] = time.monotonic()
@@ -82,6 +87,7 @@ class Churn:
             host = host or self.random.choice(sorted(self.silent))
             self.traffic.probes(host, True)
             del self.silent[host]
+            self.unheard.add(host)
 
     def add(self):
         spare = sorted(set(SPARE) - set(self.traffic.weights))
