@@ -66,10 +66,12 @@ void daemon_log_format(struct daemon *d)
 		d->log.format = d->config->log_format == CONFIG_LOG_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
 }
 
-static int check_reload(struct daemon *d, const struct config *config, const struct config_diff *diff, char *reterr, size_t reterr_size)
+static int check_reload(struct daemon *d, const struct config *config, const struct config_diff *diff, char *reterr,
+			size_t reterr_size)
 {
 	if (d->config->datapath != config->datapath) {
-		snprintf(reterr, reterr_size, "%s: datapath: another one takes a restart of sluiced; connections go on meanwhile", d->options.config);
+		snprintf(reterr, reterr_size, "%s: datapath: another one takes a restart of sluiced; connections go on meanwhile",
+			 d->options.config);
 		return -EPERM;
 	}
 	if (diff->backends_removed * 100 <= diff->backends_before * d->config->mass_removal_percent)

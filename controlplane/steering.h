@@ -41,9 +41,9 @@ int steering_create(const char *bpffs, const char *instance, struct steering **r
 void steering_destroy(struct steering *steering);
 
 /*
- * Steers `ifname`, whose sl_port.index is `port`: adopts what is pinned for it, else attaches. Again for one that is steered: the program
- * is told the MAC address it has now; attaches where the interface was made anew since. -EBUSY: another program is on the
- * interface; -ERANGE: its MTU does not fit; -ENOSPC: queues; -EPERM: capabilities.
+ * Steers `ifname`, whose sl_port.index is `port`: adopts what is pinned for it, else attaches. Again for one that is
+ * steered: the program is told the MAC address it has now; attaches where the interface was made anew since. -EBUSY:
+ * another program is on the interface; -ERANGE: its MTU does not fit; -ENOSPC: queues; -EPERM: capabilities.
  */
 int steering_attach(struct steering *steering, const char *ifname, uint16_t port, enum steering_attach_mode mode,
 		    struct steering_port *ret_port, struct error_text *reterr);

@@ -194,6 +194,23 @@ static void a_packet_under_way_finishes_by_the_generation_it_began_with(void **s
 	all_rows_lead_to(&after, 3, 5);
 }
 
+static void one_backend_changes_alone(void **state)
+{
+	const struct sl_backend moved = { .pool = 1, .slot = 0, .state = SL_BACKEND_UP, .neighbor = 5 };
+	struct world *w = *state;
+	struct reader before, after;
+
+	state_pool(w, 1, 0, 4);
+	state_service(w, 3, 1);
+	commit(w);
+	before = begin_packet(w);
+	assert_int_equal(xdp_tables_backend(w->tables, &moved, SL_OP_PUT), 0);
+	commit(w);
+	after = begin_packet(w);
+	all_rows_lead_to(&before, 3, 4);
+	all_rows_lead_to(&after, 3, 5);
+}
+
 static void what_goes_is_found_once_more_before_its_places_are_given_again(void **state)
 {
 	struct world *w = *state;
@@ -314,6 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_generation_is_found_as_it_was_stated, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_packet_under_way_finishes_by_the_generation_it_began_with, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_backend_changes_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_goes_is_found_once_more_before_its_places_are_given_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_restarted_sluiced_writes_nowhere_that_packets_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(places_come_back_however_often_everything_changes, setup, teardown),
