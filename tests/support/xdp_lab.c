@@ -45,7 +45,7 @@ static void resize(struct bpf_map *map, uint64_t entries)
 
 static void configure(struct sluice_bpf *object, const struct xdp_lab_options *options)
 {
-	object->rodata->sl_traced = 1;
+	object->rodata->sl_traced = !options->live;
 	object->rodata->sl_multi_buffer = options->frags;
 	if (options->frags)
 		bpf_program__set_flags(object->progs.xsk_def_prog, BPF_F_XDP_HAS_FRAGS);

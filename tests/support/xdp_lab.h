@@ -23,6 +23,7 @@ struct xdp_lab_options {
 	uint32_t chunks;   /* entries of `rows`, for two generations */
 	uint32_t flows, starts, datagrams;
 	bool frags;        /* the multi-buffer variant (kernel 5.18): frames longer than one buffer, too */
+	bool live;         /* as sluiced loads it: the kernel's time, and no trace, so that results have no verdict */
 };
 
 /* One pool with its tables: `pool.rows` (lens: `pool.lens_rows`) rows each; NULL: none of that kind. */
