@@ -8,13 +8,13 @@ import os
 import time
 
 from processes import wait_for
-from scenario import scenario
+from scenario import BOTH, scenario
 from traffic import WINDOW_S, Killer, Traffic, now_ms
 
-EVERYWHERE = {"family": (4, 6), "mode": ("l2", "ipip"), "killed": (False, True)}
+EVERYWHERE = {"family": (4, 6), "mode": ("l2", "ipip"), "killed": (False, True), "datapath": BOTH}
 
 
-@scenario(timeout=60, family=(4, 6), mode=("l2", "ipip"))
+@scenario(timeout=60, family=(4, 6), mode=("l2", "ipip"), datapath=BOTH)
 def nothing_changes(test):
     """2,000 connections of every kind live through three windows in which sluiced is killed again and again."""
     traffic = Traffic(test, test.lab(nginx=False))
@@ -144,7 +144,7 @@ def key_and_table_size_change(test):
     traffic.demand_homes(since)
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"))
+@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), datapath=BOTH)
 def sluiced_dies_during_changes(test):
     """Adds, weights, drains, a failure, a retirement: with kill -9 of sluiced at random moments of all of it."""
     traffic = Traffic(test, test.lab(backends=6, nginx=False), hosts=["be1", "be2", "be3", "be4"])

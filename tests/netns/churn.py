@@ -6,7 +6,7 @@ import time
 
 from changes import new_key
 from restarts import unfinished
-from scenario import scenario
+from scenario import BOTH, scenario
 from traffic import Killer, Traffic, now_ms
 
 SPARE = ("be6", "be7", "be8")
@@ -41,7 +41,8 @@ class Churn:
             return
         change = self.random.choices(
             [self.weigh, self.drain, self.ready, self.fail, self.recover, self.mute, self.unmute, self.add, self.remove,
-             self.reload_nothing, self.rekey, self.resize, self.kill_dp], [6, 6, 6, 3, 4, 3, 4, 3, 2, 2, 1, 1, 1])[0]
+             self.reload_nothing, self.rekey, self.resize, self.kill_dp],
+            [6, 6, 6, 3, 4, 3, 4, 3, 2, 2, 1, 1, 1 if self.traffic.lab.balancer.dp else 0])[0]
         change()
 
     def weigh(self):
@@ -153,13 +154,13 @@ def run_churn(test, changes, between_s):
     traffic.end(churn.excuse)
 
 
-@scenario(timeout=180, family=(4, 6), mode=("l2", "ipip"), killed=(False, True))
+@scenario(timeout=180, family=(4, 6), mode=("l2", "ipip"), killed=(False, True), datapath=BOTH)
 def random_changes(test):
     """Sixty random changes in forty seconds: nobody but the failed backends' own connections is lost."""
     run_churn(test, 60, 0.6)
 
 
-@scenario(timeout=900, long=True, family=(4, 6), mode=("l2", "ipip"), killed=(False, True))
+@scenario(timeout=900, long=True, family=(4, 6), mode=("l2", "ipip"), killed=(False, True), datapath=BOTH)
 def a_thousand_random_changes(test):
     """A thousand random changes in ten minutes: nobody but the failed backends' own connections is lost."""
     run_churn(test, 1000, 0.58)

@@ -3,10 +3,10 @@
 
 import threading
 
-from scenario import scenario
+from scenario import BOTH, scenario
 from traffic import Killer, Traffic, now_ms
 
-EVERYWHERE = {"family": (4, 6), "mode": ("l2", "ipip"), "killed": (False, True)}
+EVERYWHERE = {"family": (4, 6), "mode": ("l2", "ipip"), "killed": (False, True), "datapath": BOTH}
 LEAVING = {"steady": 550, "silent": 350, "short": 150, "turn": 250}     # users who leave within a window
 
 

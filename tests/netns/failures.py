@@ -6,10 +6,10 @@ import time
 from clients import by_flow, errors, shares
 from network import LB_PORT
 from processes import wait_for
-from scenario import scenario
+from scenario import BOTH, scenario
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
+@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2), datapath=BOTH)
 def backend_dies_and_returns(test):
     """Its share moves and nothing else; on recovery every flow is back where it was."""
     lab = test.lab()
@@ -34,7 +34,7 @@ def backend_dies_and_returns(test):
     test.equal([flow for flow, host in before.items() if after[flow] != host][:3], [], "flows that did not come back")
 
 
-@scenario(family=(4, 6), mode=("l2", "ipip"), on_down=("reset", "linger"))
+@scenario(family=(4, 6), mode=("l2", "ipip"), on_down=("reset", "linger"), datapath=BOTH)
 def all_down_reject(test):
     """
     No backend left: RST for TCP, port unreachable for UDP; counted; said once in the log. To a backend that
@@ -65,7 +65,7 @@ def all_down_reject(test):
     wait_for(lambda: lab.clients.one(family=test.family) == "be1", 5, "be1 answers after its recovery")
 
 
-@scenario(family=(4, 6))
+@scenario(family=(4, 6), datapath=BOTH)
 def all_down_drop(test):
     """when-empty: drop is silence, and counted."""
     lab = test.lab(backends=2)
@@ -87,7 +87,7 @@ def vip_is_held(lab, family):
     return f" {lab.vip(family)}/" in shown
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"))
+@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), datapath=BOTH)
 def boot_with_dead_backends(test):
     """
     The VIP appears only after the first results, and dead backends get no packet to the VIP at all: be3
@@ -101,7 +101,7 @@ def boot_with_dead_backends(test):
     lab.network.ip("switch", "link set to-be4 down")
     check = "{type: http, port: 80, path: /healthz, interval: 4s, timeout: 2s, rise: 2, fall: 2}"
     lab.balancer.configure(family=test.family, mode=test.mode, check=check)
-    lab.balancer.start_dp()
+    lab.balancer.start_forwarder()
     lab.balancer.start_sluiced()
     begin = time.monotonic()
     early = []
@@ -118,7 +118,7 @@ def boot_with_dead_backends(test):
         test.equal(capture.packets(lab.network, host)[:3], [], f"packets of clients at the dead backend {host}")
 
 
-@scenario(family=(4, 6))
+@scenario(family=(4, 6), datapath=BOTH)
 def reload_with_errors_keeps_running(test):
     """SIGHUP with a wrong file: said, refused as a whole, traffic and tables as before; then a right one works."""
     lab = test.lab()
@@ -141,7 +141,7 @@ def reload_with_errors_keeps_running(test):
     test.equal(errors(lab.clients.fetch(1000, family=test.family)), [], "failed requests after the reload")
 
 
-@scenario()
+@scenario(datapath=BOTH)
 def neighbor_changes_its_mac(test):
     """A backend that comes back with another MAC address is found again; the others do not notice."""
     lab = test.lab(backends=2)

@@ -3,7 +3,7 @@
 
 from network import HOSTS, PORT
 from processes import wait_for
-from scenario import scenario
+from scenario import BOTH, scenario
 from traffic import PORT as VIP_PORT, Traffic
 
 FLOWS = "4K"          # entries of the table, in place of a million
@@ -36,7 +36,7 @@ def table(traffic):
     return traffic.lab.balancer.ctl_json("show", "flows")
 
 
-@scenario(alone=True, timeout=120, family=(4, 6), mode=("l2", "ipip"))
+@scenario(alone=True, timeout=120, family=(4, 6), mode=("l2", "ipip"), datapath=BOTH)
 def syn_flood(test):
     """In closed rows it finds no table to fill; in open rows it pushes nobody out; connections do not notice."""
     traffic = Traffic(test, test.lab(backends=5, nginx=False), hosts=["be1", "be2", "be3", "be4"])
@@ -56,7 +56,7 @@ def syn_flood(test):
     traffic.end(timeout=PATIENCE_S)
 
 
-@scenario(alone=True, timeout=120, family=(4, 6), mode=("l2", "ipip"))
+@scenario(alone=True, timeout=120, family=(4, 6), mode=("l2", "ipip"), datapath=BOTH)
 def ack_flood(test):
     """
     Acknowledgements from random tuples while rows are open fill the table: its pressure keeps the rows open

@@ -5,7 +5,7 @@ import os
 
 from network import address
 from processes import LabError, wait_for
-from scenario import scenario
+from scenario import BOTH, scenario
 
 HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "fragments.py")
 PORT = 5300
@@ -55,7 +55,7 @@ def flood(test, lab, source, kind, seconds):
                               f"flood-{kind}", lab.network.namespace("client2"))
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
+@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2), datapath=BOTH)
 def large_datagrams_arrive(test):
     """8 kB in both directions, from 40 source ports, spread over both backends; each port stays with one."""
     lab = start(test)
@@ -68,7 +68,7 @@ def large_datagrams_arrive(test):
     test.equal(lab.balancer.verdicts().get("drop_fragment_early", 0), 0, "fragments that came too early")
 
 
-@scenario(timeout=120, family=(4, 6), queues=(1, 2))
+@scenario(timeout=120, family=(4, 6), queues=(1, 2), datapath=BOTH)
 def large_datagrams_at_a_vip_shared_with_the_kernel(test):
     """Where ports without a service are the kernel's, fragments of services are the backends', and others the kernel's."""
     vip = "2001:db8:1::10" if test.family == 6 else "198.51.100.10"
@@ -78,7 +78,7 @@ def large_datagrams_at_a_vip_shared_with_the_kernel(test):
     test.equal(set(ask(test, lab, 5, port=PORT + 1).values()), {"lb"}, "answers of the balancer's own socket at the VIP")
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
+@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2), datapath=BOTH)
 def fragments_come_in_any_order(test):
     """The last one first, shuffled, and with a copy of each: the datagram arrives; without its first it does not."""
     lab = start(test)
@@ -90,7 +90,7 @@ def fragments_come_in_any_order(test):
     lab.balancer.wait_counted("drop_fragment_early", 6)
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"))
+@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), datapath=BOTH)
 def wrong_fragments_are_named(test):
     """An overlap spoils its datagram, a fragment at byte 8 is dropped alone; others are not concerned."""
     lab = start(test)
@@ -101,7 +101,7 @@ def wrong_fragments_are_named(test):
     test.check(send(test, lab, "in-order") in lab.hosts, "the next datagram did not arrive")
 
 
-@scenario(alone=True, timeout=240, family=(4, 6), source=("one", "random"), kind=("firsts", "laters"))
+@scenario(alone=True, timeout=240, family=(4, 6), source=("one", "random"), kind=("firsts", "laters"), datapath=BOTH)
 def a_flood_of_fragments_is_its_senders_own(test):
     """While one client sends fragments that belong to nothing, the other's datagrams arrive."""
     lab = start(test)
@@ -119,7 +119,7 @@ def a_flood_of_fragments_is_its_senders_own(test):
     process.kill()
 
 
-@scenario(timeout=120, family=(4, 6), queues=(1, 2))
+@scenario(timeout=120, family=(4, 6), queues=(1, 2), datapath=BOTH)
 def own_fragments_are_the_kernels(test):
     """Large pings and datagrams to the balancer's own address reach its kernel and are answered."""
     lab = start(test)

@@ -3,10 +3,10 @@
 
 import time
 
-from scenario import scenario
+from scenario import BOTH, scenario
 from traffic import Killer, Traffic
 
-EVERYWHERE = {"family": (4, 6), "mode": ("l2", "ipip"), "killed": (False, True)}
+EVERYWHERE = {"family": (4, 6), "mode": ("l2", "ipip"), "killed": (False, True), "datapath": BOTH}
 QUICK = "interval: 200ms, timeout: 190ms, rise: 1, fall: 2"
 
 

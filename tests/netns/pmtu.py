@@ -5,7 +5,7 @@ import os
 
 from network import address
 from processes import LabError, run, wait_for
-from scenario import scenario
+from scenario import BOTH, scenario
 
 HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "transfer.py")
 PORT = 5201
@@ -49,7 +49,7 @@ def complete(test, lab, client, size):
         test.equal(said.split()[0], str(size), f"bytes of the {what} ({said})")
 
 
-@scenario(alone=True, timeout=300, family=(4, 6), outer=(4, 6), where=WHERE, mode=("ipip",))
+@scenario(alone=True, timeout=300, family=(4, 6), outer=(4, 6), where=WHERE, mode=("ipip",), datapath=BOTH)
 def a_gigabyte_each_way_through_a_tunnel(test):
     """MTU 1500 everywhere, or a link of 1300 bytes before the client or the backends: all of it arrives."""
     lab, client = start(test, test.where)
@@ -62,7 +62,7 @@ def a_gigabyte_each_way_through_a_tunnel(test):
                "errors that were refused")
 
 
-@scenario(timeout=120, family=(4, 6), queues=(1, 2))
+@scenario(timeout=120, family=(4, 6), queues=(1, 2), datapath=BOTH)
 def errors_reach_backends_without_a_tunnel(test):
     """Mode l2: what a router before the client says reaches the backend that it is about, by whatever queue it comes."""
     test.variant["outer"] = test.family
@@ -70,7 +70,7 @@ def errors_reach_backends_without_a_tunnel(test):
     complete(test, lab, client, SIZE // 16)
 
 
-@scenario(timeout=120, family=(4, 6), mode=("ipip",), outer=(4, 6))
+@scenario(timeout=120, family=(4, 6), mode=("ipip",), outer=(4, 6), datapath=BOTH)
 def without_errors_transfers_hang(test):
     """Each way that ICMP errors take is needed: without it the transfer stands, and with it, it goes on."""
     lab, client = start(test, "client")

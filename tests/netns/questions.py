@@ -3,7 +3,7 @@
 
 import time
 
-from scenario import scenario
+from scenario import BOTH, scenario
 from traffic import UDP_PORT, Killer, Traffic
 
 SERVICES = [("dns", "udp", UDP_PORT, ", udp-flows: none"), ("sticky", "udp", UDP_PORT + 1, ", udp-flows: sticky"),
@@ -16,7 +16,7 @@ def share_of(reports, host):
     return 100 * sum(own for own, _ in counts) / max(1, sum(every for _, every in counts))
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), killed=(False, True))
+@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), killed=(False, True), datapath=BOTH)
 def udp_servers_come_and_go(test):
     """
     One is drained and one added: of `none`, no question goes to the drained one after a second and the added

@@ -4,7 +4,7 @@
 import signal
 import time
 
-from scenario import Failure, scenario
+from scenario import BOTH, Failure, scenario
 from traffic import MIX, Traffic, now_ms
 
 WITH_BURST = dict(MIX, burst=150)
@@ -61,7 +61,7 @@ def sluice_dp_dies_after_an_add(test):
     traffic.end(unfinished(killed))
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"))
+@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), datapath=BOTH)
 def flows_move_to_another_balancer(test):
     """
     All flows to a second balancer: nothing breaks while no change is in progress; within a window after an

@@ -15,6 +15,7 @@ from lab import Lab                  # noqa: E402  (the path is set above)
 from processes import LabError       # noqa: E402
 
 SCENARIOS = {}
+BOTH = ("dpdk", "xdp")     # datapaths: the same is demanded of each
 
 
 class Failure(Exception):
@@ -103,4 +104,4 @@ class Test:
                 lab.close()
 
 
-__all__ = ["SCENARIOS", "Failure", "LabError", "Skip", "Test", "scenario"]
+__all__ = ["BOTH", "SCENARIOS", "Failure", "LabError", "Skip", "Test", "scenario"]

@@ -3,7 +3,7 @@
 
 from clients import by_flow, errors, predicted, shares
 from processes import wait_for
-from scenario import scenario
+from scenario import BOTH, scenario
 
 REQUESTS = 10000
 TOLERANCE = 3.0     # percent points
@@ -25,7 +25,7 @@ def shares_hold(test, lab, weights, first_port, hosts=None, **options):
     return counts
 
 
-@scenario(timeout=180, family=(4, 6), mode=("l2", "ipip"))
+@scenario(timeout=180, family=(4, 6), mode=("l2", "ipip"), datapath=BOTH)
 def shares_equal_and_weighted(test):
     """10,000 requests over 4 equal backends, then 1:2:3:4 after a reload: as predicted and near the weights."""
     lab = test.lab()
@@ -37,7 +37,7 @@ def shares_equal_and_weighted(test):
     shares_hold(test, lab, [1, 2, 3, 4], 30000)
 
 
-@scenario(timeout=180)
+@scenario(timeout=180, datapath=BOTH)
 def ipip_reaches_a_real_tunl0(test):
     """Four-in-four to a guest kernel's own tunnel device, together with three backends that unwrap in XDP."""
     test.mode = "ipip"
