@@ -258,7 +258,7 @@ int daemon_auto_start(struct daemon *d)
 	if (!d->automatic)
 		return -ENOMEM;
 	snprintf(d->automatic->why, sizeof(d->automatic->why), "auto: waiting for sluice-dp");
-	if (root->version == SL_XDP_VERSION && root->action != SL_XDP_REDIRECT) {
+	if (root->action != SL_XDP_REDIRECT) { /* also in bigger maps, which have no generation yet */
 		act(d, SL_XDP_FORWARD); /* a sluiced before us may have ended while it held packets */
 		d->automatic->state = AUTO_XDP;
 		snprintf(d->automatic->why, sizeof(d->automatic->why), "auto: the XDP program forwarded before this start");

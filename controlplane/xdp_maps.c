@@ -20,7 +20,10 @@
 
 #define PERMITTED "; sluiced needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root"
 
-enum { CARRY_BATCH = 1024 };
+enum {
+	CARRY_BATCH = 1024,
+	OF_THE_KERNEL = BPF_F_RDONLY_PROG, /* flags that it adds itself, to a devmap */
+};
 
 static const char *const names[XDP_MAP_COUNT] = {
 	"root", "settings", "services", "pool_slots", "pools", "backends", "rows", "neighbors", "ports", "tx_ports",
@@ -44,7 +47,7 @@ static int open_pinned(const char *path, const struct bpf_map *definition, uint3
 		return errno == EPERM || errno == EACCES ? -errno : -ENOENT;
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == (__u32)bpf_map__type(definition) &&
 	    info.key_size == bpf_map__key_size(definition) && info.value_size == bpf_map__value_size(definition) &&
-	    info.map_flags == bpf_map__map_flags(definition) && info.max_entries >= least)
+	    (info.map_flags & ~OF_THE_KERNEL) == bpf_map__map_flags(definition) && info.max_entries >= least)
 		return fd;
 	close(fd);
 	return -ENOENT;
@@ -235,8 +238,19 @@ void xdp_maps_carry_late(const struct xdp_maps *maps, const struct xdp_maps *fro
 		carry_flows(&maps->map[XDP_MAP_FLOWS], &from->map[XDP_MAP_FLOWS]);
 }
 
+/* Who goes by the new maps does what those before said, from its first packet on. */
+static void carry_action(const struct xdp_maps *maps, const struct xdp_maps *from)
+{
+	const struct sl_xdp_root *before = xdp_maps_at(from, XDP_MAP_ROOT, 0);
+	struct sl_xdp_root *root = xdp_maps_at(maps, XDP_MAP_ROOT, 0);
+
+	if (before->version == SL_XDP_VERSION)
+		root->action = before->action;
+}
+
 void xdp_maps_carry(const struct xdp_maps *maps, const struct xdp_maps *from)
 {
+	carry_action(maps, from);
 	xdp_maps_carry_late(maps, from);
 	for (int id = XDP_MAP_VERDICTS; id < XDP_MAP_COUNT; id++)
 		if (maps->map[id].staged)
