@@ -8,12 +8,12 @@ import time
 
 from clients import by_flow, errors
 from processes import wait_for
-from scenario import scenario
+from scenario import BOTH, scenario
 
 SLOW_MS = 900       # a request whose SYN had to be repeated takes a second; a busy machine is not that slow
 
 
-@scenario(alone=True, timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
+@scenario(alone=True, timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2), datapath=BOTH)
 def sluiced_killed(test):
     """kill -9 of sluiced: nothing is lost; restarted, it adopts generation and health and moves nothing."""
     lab = test.lab()
@@ -43,8 +43,8 @@ def sluiced_killed(test):
     test.equal((errors(answers)[:3], late[:3]), ([], []), "failed and late requests under 200 a second meanwhile")
 
 
-@scenario()
-def sluiced_killed_right_after_a_change(test):
+@scenario(datapath=BOTH)
+def sluiced_believes_what_it_told(test):
     """What sluiced told the data plane an instant before kill -9 is what it believes when it starts again."""
     lab = test.lab(backends=2)
     lab.balancer.start()
@@ -76,7 +76,7 @@ def kill_and_restart_dp(test, lab, first_port):
     return max(0.0, (max(late) - started_ms) / 1000)
 
 
-@scenario(alone=True, timeout=180, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2))
+@scenario(alone=True, timeout=180, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2), dpdk_only="sluice-dp is killed")
 def sluice_dp_killed(test):
     """kill -9 of sluice-dp, five times: dropped, never reset; complete within a second of its start (median)."""
     lab = test.lab()
@@ -94,7 +94,7 @@ def sluice_dp_killed(test):
     test.equal(held.ask(), held.first, "open connections after five restarts")
 
 
-@scenario(timeout=90, family=(4, 6))
+@scenario(timeout=90, family=(4, 6), dpdk_only="sluice-dp is killed")
 def sluice_dp_restarts_without_sluiced(test):
     """Both killed, only sluice-dp started again: it forwards from its image."""
     lab = test.lab()
@@ -111,7 +111,7 @@ def sluice_dp_restarts_without_sluiced(test):
     test.equal(by_flow(lab.clients.fetch(1000, family=test.family)), before, "flows without sluiced")
 
 
-@scenario()
+@scenario(dpdk_only="two of sluice-dp")
 def second_instance_is_refused(test):
     """A second sluiced and a second sluice-dp of the same instance exit 2 and name the first."""
     lab = test.lab(backends=2)
@@ -147,7 +147,7 @@ def wrong_files(path):
     }
 
 
-@scenario(timeout=120)
+@scenario(timeout=120, dpdk_only="dataplane.shm, which XDP has not")
 def wrong_shared_memory_is_refused(test):
     """Another ABI, truncated, corrupt, someone else's: exit 4 with the reason; a running sluice-dp goes on."""
     lab = test.lab(backends=2)
@@ -189,7 +189,7 @@ def wrong_shared_memory_is_refused(test):
 NO_NET = ["setpriv", "--bounding-set=-net_admin,-net_raw,-sys_admin,-bpf", "--inh-caps=-all"]
 
 
-@scenario(timeout=120)
+@scenario(timeout=120, dpdk_only="dataplane.shm, which XDP has not")
 def shared_memory_truncated_while_running(test):
     """Somebody truncates the file under both daemons: traffic goes on, sluiced makes a new one, both meet there."""
     lab = test.lab()
@@ -208,7 +208,7 @@ def shared_memory_truncated_while_running(test):
     test.equal(moved, {flow for flow in before if before[flow] == "be1"}, "flows that moved afterwards")
 
 
-@scenario(timeout=120)
+@scenario(timeout=120, dpdk_only="what sluice-dp needs")
 def environment_that_lacks_something(test):
     """No hugepages, no such interface, too few queues, no capability: exit 3 and one line with the remedy."""
     lab = test.lab(backends=1)
@@ -237,18 +237,18 @@ def environment_that_lacks_something(test):
     test.check("nosuch0" in process.log_text(), f"sluice-dp does not name the interface: {process.log_text()}")
 
 
-@scenario()
+@scenario(datapath=BOTH)
 def log_as_json(test):
     """--log json: every line of both daemons is one JSON object that begins with time, level and event."""
     import json
     lab = test.lab(backends=2)
     lab.balancer.configure()
     lab.balancer.start_sluiced("--log", "json")
-    lab.balancer.start_dp("--log", "json")
+    lab.balancer.start_forwarder("--log", "json")
     lab.balancer.wait_serving()
     lab.backends.kill_nginx("be1")
     lab.balancer.wait_state("be1", "down")
-    for process in (lab.balancer.sluiced, lab.balancer.dp):
+    for process in filter(None, (lab.balancer.sluiced, lab.balancer.dp)):
         for line in process.log_text().splitlines():
             try:
                 keys = list(json.loads(line))

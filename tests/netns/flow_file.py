@@ -7,7 +7,7 @@ import struct
 
 from clients import by_flow, errors
 from processes import wait_for
-from scenario import scenario
+from scenario import BOTH, scenario
 
 STATE = "/var/lib/sluice"
 
@@ -35,7 +35,7 @@ SPOILED = {
 }
 
 
-@scenario(timeout=120)
+@scenario(timeout=120, dpdk_only="flows.shm, which XDP has not")
 def wrong_flow_file_is_made_anew(test):
     """Each kind of bad flows.shm: sluiced says why it makes another, and connections at rest go on."""
     lab = test.lab(backends=2)
@@ -59,7 +59,7 @@ def wrong_flow_file_is_made_anew(test):
     wait_for(lambda: "kept the file" in lab.balancer.sluiced.log_text(), 10, "a sound file is kept")
 
 
-@scenario(timeout=90)
+@scenario(timeout=90, datapath=BOTH)
 def state_file_lost(test):
     """kill -9 of sluiced, state.json removed or damaged: names get their numbers back, nothing moves or breaks."""
     lab = test.lab()

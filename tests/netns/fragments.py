@@ -80,14 +80,21 @@ def large_datagrams_at_a_vip_shared_with_the_kernel(test):
 
 @scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), queues=(1, 2), datapath=BOTH)
 def fragments_come_in_any_order(test):
-    """The last one first, shuffled, and with a copy of each: the datagram arrives; without its first it does not."""
+    """
+    The last one first, shuffled, and with a copy of each: the datagram arrives; without its first it does not. An
+    XDP program cannot keep a packet: what comes before its first is dropped there, as early.
+    """
     lab = start(test)
-    for kind in ("in-order", "last-first", "shuffled", "copies"):
+    for kind in ("in-order", "copies"):
         test.check(send(test, lab, kind) in lab.hosts, f"a datagram whose fragments come {kind} did not arrive")
-    test.equal(lab.balancer.verdicts().get("drop_fragment_early", 0), 0, "fragments that waited in vain")
+    for kind in ("last-first", "shuffled"):
+        arrives = send(test, lab, kind) in lab.hosts
+        test.equal(arrives, test.datapath == "dpdk", f"a datagram whose fragments come {kind} arrives")
+    early = lab.balancer.verdicts().get("drop_fragment_early", 0)
+    test.check(early == 0 if test.datapath == "dpdk" else early > 6, f"{early} fragments came too early")
     lab.balancer.wait_counted("drop_fragment_overlap", 7)          # the copies
     test.equal(send(test, lab, "no-first"), "error:TimeoutError", "a datagram without its first fragment")
-    lab.balancer.wait_counted("drop_fragment_early", 6)
+    lab.balancer.wait_counted("drop_fragment_early", early + 6)
 
 
 @scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), datapath=BOTH)
@@ -113,7 +120,7 @@ def a_flood_of_fragments_is_its_senders_own(test):
     lost = [item for item in ask(test, lab, 20, 32000, tries=2).items() if item[1].startswith("error")]
     test.check(process.alive(), "the flood ended before its victims")
     test.equal(lost, [], "datagrams that did not arrive during the flood")
-    if test.source == "one":
+    if test.source == "one" and test.datapath == "dpdk":      # where they can wait
         test.check(any(send(test, lab, "last-first") in lab.hosts for _ in range(5)),
                    "reordered fragments lost to another source's flood")
     process.kill()

@@ -10,13 +10,14 @@ import time
 from clients import by_flow, errors
 from failures import vip_is_held
 from processes import run, wait_for
-from scenario import scenario
+from scenario import BOTH, scenario
 
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 SHOWS = ("services", "backends", "stats", "verdicts", "workers", "datapath", "flows")
 
 
-@scenario(timeout=150, family=(4, 6), first=("sluiced", "sluice-dp"), back=("sluiced", "sluice-dp"))
+@scenario(timeout=150, family=(4, 6), first=("sluiced", "sluice-dp"), back=("sluiced", "sluice-dp"),
+          dpdk_only="sluice-dp is killed")
 def both_killed_in_every_order(test):
     """kill -9 of both, one after the other, and back in either order: the same flows, the same health."""
     lab = test.lab()
@@ -37,7 +38,7 @@ def both_killed_in_every_order(test):
     test.equal(lab.balancer.ctl("status").stdout.splitlines()[0].split()[0].rstrip(":"), "ok", "status")
 
 
-@scenario(timeout=120, family=(4, 6))
+@scenario(timeout=120, family=(4, 6), dpdk_only="sluice-dp is killed")
 def starts_that_are_cut_short(test):
     """Either daemon killed at growing delays after its start: the next start always serves, nothing is refused."""
     lab = test.lab(backends=3)
@@ -57,7 +58,7 @@ def starts_that_are_cut_short(test):
     test.equal(by_flow(lab.clients.fetch(400, family=test.family)), before, "flows after twelve short lives")
 
 
-@scenario(timeout=120, family=(4, 6))
+@scenario(timeout=120, family=(4, 6), datapath=BOTH)
 def backend_dies_while_sluiced_restarts(test):
     """A backend that dies while nobody looks: out after `fall` probes of the new sluiced, its share alone moves."""
     lab = test.lab()
@@ -78,7 +79,7 @@ def backend_dies_while_sluiced_restarts(test):
     test.equal(by_flow(lab.clients.fetch(800, family=test.family)), before, "flows after the recovery")
 
 
-@scenario(timeout=90)
+@scenario(timeout=90, datapath=BOTH)
 def sluiced_hangs(test):
     """SIGSTOP of sluiced: traffic goes on, a second one is refused, sluicectl says so; SIGCONT: health as it was."""
     lab = test.lab()
@@ -123,7 +124,7 @@ def worker_threads(pid):
     return {tid: name for tid, name in threads.items() if name.startswith("rte-worker")}
 
 
-@scenario(timeout=90, family=(4,), queues=(1, 2))
+@scenario(timeout=90, family=(4,), queues=(1, 2), dpdk_only="a worker hangs")
 def worker_hangs(test):
     """A worker that makes no progress: the VIP goes within two seconds, and comes back when it goes on."""
     lab = test.lab()
@@ -143,7 +144,7 @@ def worker_hangs(test):
     wait_for(lambda: not errors(lab.clients.fetch(50)), 10, "requests are answered again")
 
 
-@scenario(timeout=90)
+@scenario(timeout=90, datapath=BOTH)
 def sluicectl_answers_and_refuses(test):
     """Exit codes of sluicectl, and every --json is JSON; drains survive kill -9 and say who and why."""
     lab = test.lab()
@@ -178,7 +179,7 @@ def sluicectl_answers_and_refuses(test):
         test.equal(len(bytes.fromhex(text.read().strip())), 16, "bytes of a key")
 
 
-@scenario(timeout=60)
+@scenario(timeout=60, datapath=BOTH)
 def new_key_by_reload(test):
     """Another key by reload: all flows are hashed anew as sluice-sim says, and no request fails."""
     lab = test.lab()
@@ -193,7 +194,7 @@ def new_key_by_reload(test):
     test.check(by_flow(answers) != before, "the new key changed nothing")
 
 
-@scenario(timeout=90)
+@scenario(timeout=90, datapath=BOTH)
 def sluiced_killed_right_after_a_change(test):
     """kill -9 the moment a backend changed: the next sluiced starts with what the last one had published."""
     lab = test.lab()
@@ -210,7 +211,7 @@ def sluiced_killed_right_after_a_change(test):
         lab.balancer.wait_applied()
 
 
-@scenario(timeout=60, family=(4, 6))
+@scenario(timeout=60, family=(4, 6), dpdk_only="sluice-dp hangs")
 def sluice_dp_hangs(test):
     """SIGSTOP of sluice-dp: status says so within seconds and the VIP goes; SIGCONT: as before, nothing restarted."""
     lab = test.lab()
@@ -228,7 +229,7 @@ def sluice_dp_hangs(test):
     test.equal(by_flow(lab.clients.fetch(400, family=test.family)), before, "flows afterwards")
 
 
-@scenario(timeout=60)
+@scenario(timeout=60, datapath=BOTH)
 def reload_says_the_first_error(test):
     """sluicectl reload of a wrong or missing file: exit 1, the first error with its place; traffic as before."""
     lab = test.lab(backends=2)

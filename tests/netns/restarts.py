@@ -29,7 +29,8 @@ def unfinished(killed_ms):
     return excuse
 
 
-@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), workers=("1 then 1", "1 then 2", "2 then 1", "2 then 2"))
+@scenario(timeout=120, family=(4, 6), mode=("l2", "ipip"), workers=("1 then 1", "1 then 2", "2 then 1", "2 then 2"),
+          dpdk_only="sluice-dp is killed")
 def sluice_dp_dies_after_an_add(test):
     """kill -9 of sluice-dp a second after an add, and started again: connections begun since the add live on."""
     before, after = int(test.workers[0]), int(test.workers[-1])

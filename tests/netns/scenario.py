@@ -27,13 +27,14 @@ class Skip(Exception):
 
 
 class Scenario:
-    def __init__(self, function, choices, timeout, long, alone):
+    def __init__(self, function, choices, timeout, long, alone, dpdk_only):
         self.function = function
         self.name = function.__name__
         self.choices = choices
         self.timeout = timeout
         self.long = long
         self.alone = alone
+        self.dpdk_only = dpdk_only
 
     def variants(self):
         """Every combination of the choices, each a dict."""
@@ -41,15 +42,18 @@ class Scenario:
         return [dict(zip(names, values)) for values in itertools.product(*(self.choices[name] for name in names))]
 
 
-def scenario(timeout=120, long=False, alone=False, **choices):
+def scenario(timeout=120, long=False, alone=False, dpdk_only=None, **choices):
     """
     Registers a scenario. Each keyword is a choice: family=(4, 6), mode=("l2", "ipip"), queues=(1, 2), …
     A default run draws one combination by the seed, a long run takes them all. `long` keeps the scenario
     out of default runs altogether; `alone` lets no other one run beside it, since it keeps all processors busy
-    or holds Sluice to a time.
+    or holds Sluice to a time. Where packets are forwarded, datapath=BOTH; what is about something that XDP has not
+    says so with `dpdk_only`.
     """
     def register(function):
-        SCENARIOS[function.__name__] = Scenario(function, choices, timeout, long, alone)
+        if function.__name__ in SCENARIOS or ("datapath" in choices and dpdk_only):
+            raise SyntaxError(f"scenario {function.__name__}: twice, or for both datapaths and for one")
+        SCENARIOS[function.__name__] = Scenario(function, choices, timeout, long, alone, dpdk_only)
         return function
     return register
 

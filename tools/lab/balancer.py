@@ -87,10 +87,10 @@ class Balancer:
             "sluice-dp" + self.suffix, self.namespace)
         return self.dp
 
-    def start_forwarder(self):
+    def start_forwarder(self, *more):
         """What sluiced does not start by itself: sluice-dp, unless the datapath has none."""
         if self.lab.datapath != "xdp":
-            self.start_dp()
+            self.start_dp(*more)
 
     def device_holder(self):
         """The pid of sluice-device, which holds the VIP device of the XDP datapath; None while there is none."""
