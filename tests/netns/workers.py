@@ -44,10 +44,12 @@ def two_workers_two_queues(test):
 
 
 def settled(lab):
-    """No packet was counted for half a second: five copies by the manager."""
-    before = lab.balancer.verdicts()
+    """No packet to a VIP was counted for half a second: five copies by the manager. XDP sees the kernel's, too."""
+    def counted():
+        return {verdict: packets for verdict, packets in lab.balancer.verdicts().items() if verdict != "to_kernel"}
+    before = counted()
     time.sleep(0.5)
-    return lab.balancer.verdicts() == before
+    return counted() == before
 
 
 @scenario(family=(4, 6), queues=(1, 2), datapath=BOTH)
