@@ -43,22 +43,6 @@ def sluiced_killed(test):
     test.equal((errors(answers)[:3], late[:3]), ([], []), "failed and late requests under 200 a second meanwhile")
 
 
-@scenario(datapath=BOTH)
-def sluiced_believes_what_it_told(test):
-    """What sluiced told the data plane an instant before kill -9 is what it believes when it starts again."""
-    lab = test.lab(backends=2)
-    lab.balancer.start()
-    lab.balancer.wait_all_up()
-    for state, change in (("down", lab.backends.kill_nginx), ("up", lab.backends.start_nginx)):
-        time.sleep(1.2)     # the state file is quiet
-        change("be1")
-        lab.balancer.wait_state("be1", state)
-        lab.balancer.sluiced.kill(signal.SIGKILL)
-        lab.balancer.start_sluiced()
-        wait_for(lambda: lab.balancer.backend_states(), 10, "sluiced answers again")
-        test.equal(lab.balancer.backend_states(), {"be1": state, "be2": "up"}, f"health after a kill at {state}")
-
-
 def kill_and_restart_dp(test, lab, first_port):
     """Seconds after its start until every new request is answered at once; demands that none is reset."""
     running = lab.clients.start_fetch("client1", 900, first_port=first_port, family=test.family, rate=300,
