@@ -111,6 +111,7 @@ struct config {
 	char node[SL_NAME_MAX]; /* empty: the caller takes the host's name */
 	char *hash_key_file;    /* NULL: beside the state */
 	enum config_datapath datapath;
+	uint32_t attach_timeout_ms; /* how long a start with auto waits for sluice-dp */
 	struct sl_boot boot;    /* ports (none with datapath: xdp), workers, memory …: ready for the shared-memory header */
 	char announce_device[16]; /* "sluice0"; empty: addresses are somebody else's business */
 	struct sl_addr outer_source; /* all zero: auto */

@@ -145,6 +145,10 @@ static const struct config_key keys[] = {
 	{ "dpdk.user", CONFIG_TYPE_NAME, IN(config, boot.user), .value = "sluice", .restart = true,
 	  .text = "Account that sluice-dp drops to once its ports are open. Where it does not exist, the user "
 		  "stays and only the capabilities go." },
+	{ "dpdk.attach-timeout", CONFIG_TYPE_DURATION, IN(config, attach_timeout_ms), .min = SECONDS, .max = HOURS,
+	  .value = "5s",
+	  .text = "With `datapath: auto`: a start of sluiced waits so long for sluice-dp to attach, then the XDP program "
+		  "forwards." },
 
 	{ "xdp.attach", CONFIG_TYPE_WORD, IN(config, xdp_attach), .words = attaches, .value = "auto",
 	  .text = "In the driver or not at all; in the driver where it can (`auto`); in the kernel's "

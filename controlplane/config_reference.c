@@ -83,7 +83,7 @@ static const char rules[] =
 	"* `workers` and `manager` must be CPUs of this machine, where that is known. A manager on the CPU "
 	"of a worker\n"
 	"  that never sleeps (`poll: busy`) is an error.\n"
-	"* Words of later versions, such as `mode: gue` and `datapath: xdp`, are refused as not available "
+	"* Words of later versions, such as `mode: gue` and `mode: nat`, are refused as not available "
 	"in this build.\n";
 
 struct chapter {

@@ -4,7 +4,7 @@
  * of flows.shm; after half a minute of steady heartbeat sluice-dp does again, with those of the program's map. Between
  * the two packets to VIPs are dropped for the moment that the last connections take: a retransmission, no reset.
  *
- *   WAITING   nobody was chosen yet: sluice-dp has AUTO_ATTACH_MS to apply a generation
+ *   WAITING   nobody was chosen yet: sluice-dp has dpdk: attach-timeout to come
  *   DPDK      the program redirects
  *   XDP       the program forwards
  *   CARRYING  it still does; its connections go into the ring, then those of the time that took, while it holds
@@ -23,7 +23,6 @@
 enum {
 	AUTO_TICK_MS = 50,
 	AUTO_CARRY_MS = 2,      /* between two steps of carrying */
-	AUTO_ATTACH_MS = 5000,  /* how long a start waits for sluice-dp */
 	AUTO_SILENT_MS = 1000,  /* a heartbeat older than this is none (it beats ten times a second) */
 	AUTO_STEADY_MS = 30000, /* how long a sluice-dp that is back must beat before it forwards */
 	AUTO_HOLD_MS = 1000,    /* packets are not held longer than this, whatever is still on its way */
@@ -208,7 +207,7 @@ static void decide(struct daemon *d)
 		if (alive && applied) {
 			act(d, SL_XDP_REDIRECT);
 			enter(d, AUTO_DPDK, "sluice-dp is there");
-		} else if (!alive && now_ms - d->started_ms > AUTO_ATTACH_MS) {
+		} else if (!alive && now_ms - d->started_ms >= d->config->attach_timeout_ms) {
 			to_xdp(d, "no sluice-dp attached in time");
 		}
 		break;

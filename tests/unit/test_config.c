@@ -67,6 +67,8 @@ static void the_short_example_makes_a_pool_named_like_the_service(void **state)
 	assert_int_equal(config->pools[0].backends[0].weight, 1);
 	assert_int_equal(config->pools[0].backends[2].weight, 2);
 	assert_true(sl_addr_equal(&config->pools[0].backends[2].address, &third));
+	assert_int_equal(config->datapath, CONFIG_DATAPATH_DPDK);
+	assert_int_equal(config->attach_timeout_ms, 5000);
 	assert_int_equal(config->check_count, 1);
 	assert_int_equal(config->checks[0].type, CONFIG_CHECK_HTTP);
 	assert_string_equal(config->checks[0].path, "/healthz");
@@ -101,6 +103,7 @@ static void the_full_example_fills_every_field(void **state)
 	assert_int_equal(config->boot.memory_mb, 4096);
 	assert_int_equal(config->boot.poll, SL_POLL_BUSY);
 	assert_int_equal(config->boot.hugepages, 1);
+	assert_int_equal(config->attach_timeout_ms, 10000);
 	assert_string_equal(config->announce_device, "sluice0");
 	assert_int_equal(config->withdraw_when, 7);
 	assert_int_equal(config->mass_removal_percent, 30);
