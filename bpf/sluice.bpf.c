@@ -42,6 +42,9 @@ STAGE int stage_parse(struct xdp_md *ctx, __u32 bank)
 
 	if (env_begin(&env, ctx, bank))
 		return SL_VERDICT_DROP_NO_ROOM;
+	/* To clang the packet is memory: as registers it would be written to the stack again before each thing that may be
+	 * wrong with it. */
+	__asm__ volatile("" : : "r"(&pkt) : "memory");
 	packet_begin(&env, &pkt);
 	verdict = sl_parse(&pkt);
 	if (is_of_another(&pkt)) /* the kernel drops what a switch flooded here */

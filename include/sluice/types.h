@@ -89,8 +89,12 @@ SL_INLINE struct sl_addr sl_addr_from_v4(__be32 v4)
 	struct sl_addr a;
 
 	a.d[0] = 0;
+#ifdef __bpf__ /* in one store, for it is loaded as one word soon: waiting for two costs more than making one */
+	a.d[1] = (__u64)v4 << 32 | 0xffff0000u;
+#else
 	a.w[2] = (__be32)0xffff0000u;
 	a.w[3] = v4;
+#endif
 	return a;
 }
 

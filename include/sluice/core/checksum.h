@@ -28,7 +28,11 @@ SL_INLINE __u64 sl_csum_words(const void *data, __u32 len)
 	for (__u32 i = 0; i < len; i += 4) {
 		__u32 word;
 
+#ifdef __bpf__ /* where clang knows no alignment it reads bytes */
+		word = *(const __u32 *)(bytes + i);
+#else
 		__builtin_memcpy(&word, bytes + i, 4);
+#endif
 		sum += word;
 	}
 	return sum;

@@ -127,6 +127,11 @@ struct sl_icmp {
 /* True when both are the same MAC address. Any thread. */
 SL_INLINE int sl_mac_equal(const __u8 *a, const __u8 *b)
 {
+#ifdef __bpf__ /* where clang knows no alignment it reads bytes */
+	const __u16 *x = (const __u16 *)a, *y = (const __u16 *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+#else
 	__u32 first_a, first_b;
 	__u16 last_a, last_b;
 
@@ -135,6 +140,7 @@ SL_INLINE int sl_mac_equal(const __u8 *a, const __u8 *b)
 	__builtin_memcpy(&last_a, a + 4, 2);
 	__builtin_memcpy(&last_b, b + 4, 2);
 	return first_a == first_b && last_a == last_b;
+#endif
 }
 
 _Static_assert(sizeof(struct sl_eth) == SL_ETH_LEN, "wire format");

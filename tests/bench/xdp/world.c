@@ -83,6 +83,7 @@ void bench_frame_make(const struct bench_case *one, uint32_t flows, struct bench
 	} else {
 		ip4->version_ihl = 0x45;
 		ip4->len = sl_bswap16((uint16_t)(SL_IPV4_LEN + behind));
+		ip4->frag = sl_bswap16(SL_IPV4_DF); /* as nearly all that is sent */
 		ip4->ttl = 64;
 		ip4->proto = one->proto;
 		ip4->dst = dst.w[3];
