@@ -18,6 +18,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf_refusal.h"
+
 /* What a page must hold beside a single-buffer frame: headroom, link header, struct skb_shared_info. */
 #define XDP_PAGE_OVERHEAD 598
 
@@ -144,20 +146,12 @@ static int attach_failed(const char *ifname, int err, struct error_text *reterr)
 				      ifname, ifname);
 	case ENOTCONN:
 		return error_text_set(reterr, err, "%s: its veth peer is gone; make the pair anew", ifname);
-	case EPERM:
-	case EACCES:
-		return error_text_set(reterr, err,
-				      "%s: not permitted to attach an XDP program; sluiced needs "
-				      "CAP_NET_ADMIN, CAP_BPF and "
-				      "CAP_PERFMON, or root",
-				      ifname);
 	case EOPNOTSUPP:
 		return error_text_set(reterr, err,
 				      "%s: the driver has no native XDP; set xdp: {attach: auto} to go without, slowly",
 				      ifname);
 	default:
-		return error_text_set(reterr, err, "%s: cannot attach the XDP program: %s", ifname,
-				      strerror(-err));
+		return error_text_set(reterr, err, "%s: cannot attach the XDP program%s", ifname, bpf_refusal_cause(err).text);
 	}
 }
 
@@ -178,7 +172,7 @@ int steering_link_attach(const char *ifname, int program_fd, enum steering_attac
 	err = bpf_obj_pin(fd, path);
 	if (err < 0) {
 		close(fd);
-		return error_text_set(reterr, err, "%s: cannot pin the XDP link: %s", path, strerror(-err));
+		return error_text_set(reterr, err, "%s: cannot pin the XDP link%s", path, bpf_refusal_cause(err).text);
 	}
 	return fd;
 }

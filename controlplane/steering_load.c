@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "sluice.skel.h"
+#include "bpf_refusal.h"
 #include "steering_map.h"
 #include "steering_pin.h"
 
@@ -23,20 +25,13 @@
 
 static int load(struct sluice_bpf *object, const char *verifier_log, struct error_text *reterr)
 {
-	const size_t shown = 200;
-	const size_t len = strlen(verifier_log);
-	int err;
+	const int err = sluice_bpf__load(object);
+	struct utsname kernel;
 
-	err = sluice_bpf__load(object);
 	if (err >= 0)
 		return 0;
-	if (err == -EPERM)
-		return error_text_set(reterr, err,
-				      "the steering program: not permitted to load it; sluiced needs "
-				      "CAP_BPF, CAP_NET_ADMIN and "
-				      "CAP_PERFMON, or root");
-	return error_text_set(reterr, err, "the steering program: the kernel refuses it: %s; %s",
-			      strerror(-err), len > shown ? verifier_log + len - shown : verifier_log);
+	return bpf_refusal_of_program(err, uname(&kernel) == 0 ? kernel.release : "?", verifier_log,
+				      bpf_refusal_lacks_capability(), reterr);
 }
 
 /* Tells the program of `port` the interface's MAC address as it is now. */

@@ -13,6 +13,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf_refusal.h"
+
 static bool same_shape(int fd, const struct bpf_map *definition)
 {
 	struct bpf_map_info info = {0};
@@ -58,10 +60,7 @@ int steering_map_use(struct bpf_map *map, const char *path, int *ret_fd, struct 
 
 	fd = steering_map_open(path, map);
 	if (fd < 0)
-		return error_text_set(
-			reterr, fd, "%s: cannot open or make the BPF map: %s%s", path, strerror(-fd),
-			fd == -EPERM ? "; sluiced needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root"
-				     : "");
+		return error_text_set(reterr, fd, "%s: cannot open or make the BPF map%s", path, bpf_refusal_cause(fd).text);
 	err = bpf_map__reuse_fd(map, fd);
 	if (err < 0) {
 		close(fd);

@@ -17,8 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "sluice.skel.h"
-
-#define PERMITTED "; sluiced needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root"
+#include "bpf_refusal.h"
 
 enum {
 	CARRY_BATCH = 1024,
@@ -64,10 +63,7 @@ static int make(const struct bpf_map *definition, uint32_t least)
 
 static int failed(const char *path, const char *what, int err, struct error_text *reterr)
 {
-	const char *remedy = err == -EPERM || err == -EACCES ? PERMITTED
-			     : err == -ENOMEM ? "; the machine has too little memory for it, or lower limits: flows" : "";
-
-	return error_text_set(reterr, err, "%s: cannot %s the BPF map: %s%s", path, what, strerror(-err), remedy);
+	return error_text_set(reterr, err, "%s: cannot %s the BPF map%s", path, what, bpf_refusal_cause(err).text);
 }
 
 /* Into our memory where its kind allows that. */
