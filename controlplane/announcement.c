@@ -37,7 +37,7 @@ struct pending {
 };
 
 struct announcement {
-	int fd;
+	int fd; /* -1: not permitted */
 	struct pending *pending;
 	uv_timer_t tick;
 };
@@ -142,6 +142,8 @@ int announcement_start(struct announcement *a, const struct sl_addr *address, in
 {
 	struct pending **at = &a->pending, *p;
 
+	if (a->fd < 0)
+		return 0;
 	while ((p = *at) != NULL && (p->ifindex != ifindex || !sl_addr_equal(&p->address, address)))
 		at = &p->next;
 	if (!p) {
@@ -179,15 +181,17 @@ int announcement_create(uv_loop_t *loop, struct announcement **ret_announcement,
 	struct announcement *a = calloc(1, sizeof(*a));
 	int err;
 
+	reterr->text[0] = '\0';
 	if (!a)
 		return error_text_set(reterr, -ENOMEM, "no memory for announcements");
 	a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* 0: it receives nothing */
-	if (a->fd < 0) {
-		err = -errno;
+	err = a->fd < 0 ? -errno : 0;
+	if (err == -EPERM) {
+		error_text_set(reterr, 0, "VIPs are not announced by gratuitous ARP and neighbour advertisement: not permitted; "
+			       "neighbours that had a VIP at another machine learn of it late; give sluiced CAP_NET_RAW");
+	} else if (err < 0) {
 		free(a);
-		return error_text_set(
-			reterr, err, "cannot announce VIPs by ARP and neighbour advertisement: %s%s",
-			strerror(-err), err == -EPERM ? "; sluiced needs CAP_NET_RAW, or root" : "");
+		return error_text_set(reterr, err, "cannot announce VIPs by ARP and neighbour advertisement: %s", strerror(-err));
 	}
 	uv_timer_init(loop, &a->tick);
 	a->tick.data = a;
@@ -204,7 +208,8 @@ static void on_closed(uv_handle_t *handle)
 		a->pending = p->next;
 		free(p);
 	}
-	close(a->fd);
+	if (a->fd >= 0)
+		close(a->fd);
 	free(a);
 }
 

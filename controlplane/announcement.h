@@ -19,7 +19,7 @@ enum { ANNOUNCEMENT_FRAME_MAX = 86 };
 
 struct announcement;
 
-/* -EPERM: needs CAP_NET_RAW. */
+/* Without CAP_NET_RAW *ret_announcement sends nothing, and *reterr says so: not an error. Else *reterr is empty. */
 int announcement_create(uv_loop_t *loop, struct announcement **ret_announcement, struct error_text *reterr);
 /* The loop must run once more. NULL is fine. */
 void announcement_destroy(struct announcement *announcement);

@@ -378,6 +378,8 @@ static int start_device(struct daemon *d, struct error_text *reterr)
 	err = vip_address_create(d->netlink, d->links, &d->loop, options.device, &vip_events, &d->vips, reterr);
 	if (err < 0)
 		return err;
+	if (reterr->text[0])
+		log_warning(&d->log, reterr->text);
 	return dataplane_socket_create(&d->loop, d->netlink, &options, &socket_events, &d->socket, reterr);
 }
 

@@ -33,7 +33,7 @@ struct vip_address_events {
 
 struct vip_address;
 
-/* `device`: name of the TUN device. 0 or -errno. */
+/* `device`: name of the TUN device. 0 or -errno; with 0 *reterr is empty, or says what it does without. */
 int vip_address_create(struct netlink *nl, struct links *links, uv_loop_t *loop, const char *device,
 		       const struct vip_address_events *events, struct vip_address **ret_vip,
 		       struct error_text *reterr);
