@@ -62,6 +62,12 @@ struct daemon_port_link {
 	bool up;
 };
 
+/* What the log was told of an interface, so that it is told once and again when that changes. */
+struct daemon_port_said {
+	uint64_t findings; /* checksum; 0: nothing yet */
+	bool generic;
+};
+
 struct daemon {
 	struct options options;
 	struct log log;
@@ -127,6 +133,7 @@ struct daemon {
 	struct link_listener on_link;
 	struct api_xdp_interface shown_xdp[SL_PORTS_MAX]; /* as last asked for */
 	struct daemon_port_link port_links[SL_PORTS_MAX]; /* by interface of the configuration */
+	struct daemon_port_said port_said[SL_PORTS_MAX];  /* likewise */
 	struct vip_address *vips;        /* NULL: VIP addresses are somebody else's business; so is the socket */
 	struct sl_addr *vip_list;        /* as last set, ascending */
 	size_t vip_count;

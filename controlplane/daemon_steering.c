@@ -39,8 +39,21 @@ int daemon_steering_open(struct daemon *d)
 	return 0;
 }
 
-/* Says what will not work there, before traffic finds out. */
-static void judge_interface(struct daemon *d, const char *ifname)
+/* True when these findings were not the last that were said of the port. */
+static bool is_news(struct daemon *d, uint16_t index, const struct error_text *findings, size_t count)
+{
+	uint64_t sum = sl_checksum64(&d->port_links[index].ifindex, sizeof(d->port_links[index].ifindex));
+
+	for (size_t i = 0; i < count; i++)
+		sum = sum * 31 + sl_checksum64(findings[i].text, strlen(findings[i].text));
+	if (sum == d->port_said[index].findings)
+		return false;
+	d->port_said[index].findings = sum;
+	return true;
+}
+
+/* Says what will not work there, before traffic finds out: once for an interface, and again when it changes. */
+static void judge_interface(struct daemon *d, const char *ifname, uint16_t index)
 {
 	const struct xdp_interface_use use = { .native = d->config->xdp_attach != CONFIG_XDP_ATTACH_GENERIC,
 					       .forwards = d->datapath != CONFIG_DATAPATH_DPDK,
@@ -53,9 +66,22 @@ static void judge_interface(struct daemon *d, const char *ifname)
 	if (xdp_interface_read(ifname, &interface) < 0)
 		return; /* steering_attach says so */
 	count = xdp_interface_judge(&interface, &use, findings);
+	if (!is_news(d, index, findings, count))
+		return;
 	for (size_t i = 0; i < count; i++)
 		log_warning(&d->log, "XDP will not see all of an interface's traffic, or not send it", LOG_STR("interface", ifname),
 			    LOG_STR("cause", findings[i].text));
+}
+
+/* Generic attachment works, so that nothing else would show it. */
+static void say_generic(struct daemon *d, const char *ifname, uint16_t index, const struct steering_port *port)
+{
+	if (port->generic && (!d->port_said[index].generic || !port->adopted))
+		log_warning(&d->log, d->config->xdp_attach == CONFIG_XDP_ATTACH_GENERIC
+			    ? "XDP is attached generically, as configured (xdp: attach): works, but slowly"
+			    : "the driver has no native XDP: attached generically, which works, but slowly; xdp: {attach: native-only} refuses that",
+			    LOG_STR("interface", ifname));
+	d->port_said[index].generic = port->generic;
 }
 
 static int attach_port(struct daemon *d, const char *ifname, uint16_t index, struct steering_port *ret_port)
@@ -63,11 +89,13 @@ static int attach_port(struct daemon *d, const char *ifname, uint16_t index, str
 	struct error_text reterr;
 	int err;
 
-	judge_interface(d, ifname);
+	judge_interface(d, ifname, index);
 	err = steering_attach(d->steering, ifname, index, attach_mode(d->config), ret_port, &reterr);
 	if (err < 0)
 		log_error(&d->log, "interface cannot be steered", LOG_STR("interface", ifname),
 			  LOG_STR("cause", reterr.text));
+	else
+		say_generic(d, ifname, index, ret_port);
 	return err;
 }
 
@@ -109,9 +137,6 @@ int daemon_steering_attach(struct daemon *d, bool fatal)
 			return err;
 		if (err < 0)
 			continue;
-		if (port.generic)
-			log_warning(&d->log, "the driver has no native XDP: works, but slowly",
-				    LOG_STR("interface", interface->ifname));
 		daemon_xdp_port(d, (uint16_t)i, &d->port_links[i]);
 		log_info(&d->log, port.adopted ? "the XDP program goes on" : "XDP program attached",
 			 LOG_STR("interface", interface->ifname), LOG_U64("program", port.program_id));
