@@ -39,7 +39,12 @@ def main():
         head, plot = script(json.load(file))
     outputs = "".join('set terminal %s\nset output "%s.%s"\n%s' % (terminal, sys.argv[2], suffix, plot) for terminal, suffix in
                       (("svg size 720,400", "svg"), ("pngcairo size 720,400", "png")))
-    return subprocess.run(["gnuplot"], input=head + outputs, text=True, check=False).returncode
+    subprocess.run(["gnuplot"], input=head + outputs, text=True, check=True)
+    with open(sys.argv[2] + ".svg", encoding="utf-8") as file:
+        first, rest = file.read().split("\n", 1)
+    with open(sys.argv[2] + ".svg", "w", encoding="utf-8") as file:
+        file.write(first + "\n<!-- SPDX-License-Identifier: BSD-3-Clause -->\n" + rest)
+    return 0
 
 
 if __name__ == "__main__":
