@@ -173,6 +173,11 @@ struct api_source {
 	int (*set_admin)(void *ctx, const char *pool, const char *backend, enum backend_admin admin, const char *who,
 			 const char *why, char reterr[API_ERROR_MAX]);
 	int (*reload)(void *ctx, char reterr[API_ERROR_MAX]);
+	/*
+	 * sluice-dp forwards from now on: 0 it does, 1 it will in a moment. -EINVAL: the datapath is not auto, -ENODEV: no
+	 * sluice-dp lives, -EAGAIN: it has not applied the last generation.
+	 */
+	int (*to_dpdk)(void *ctx, const char *who);
 };
 
 struct api;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * GET /v1/datapath: who forwards, by which generation, with which key and tables. Two balancers that
- * should agree are compared by these fingerprints.
+ * should agree are compared by these fingerprints. POST /v1/datapath/dpdk: that sluice-dp shall, with auto.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -78,4 +79,23 @@ struct api_response api_get_datapath(const struct api_request *request)
 		age_json(datapath.data_beat_age_ms), "workers", api_u64(datapath.workers), "workers_alive",
 		api_u64(datapath.workers_alive), "workers_configured", api_u64(datapath.workers_configured), "ports", ports_json(&datapath), "xdp",
 		xdp_json(&datapath), "pools", pools));
+}
+
+struct api_response api_post_dpdk(const struct api_request *request)
+{
+	const struct api_source *source = request->source;
+	const int result = source->to_dpdk(source->ctx, request->who);
+	struct api_datapath datapath = {.kind = NULL};
+	char error[128];
+
+	if (result >= 0)
+		return api_ok(json_pack("{s:s, s:b}", "done", "dpdk", "forwards", result == 0));
+	if (result == -ENODEV)
+		return api_error(409, "no sluice-dp lives that could forward",
+				 "start it; its log and sluicectl status say what it waits for");
+	if (result == -EAGAIN)
+		return api_error(409, "sluice-dp has not applied the last generation yet", "ask again in a moment");
+	source->datapath(source->ctx, &datapath);
+	snprintf(error, sizeof(error), "the datapath is %s, not auto: there is nothing to choose from", datapath.configured);
+	return api_error(409, error, "set datapath: auto and restart sluiced");
 }

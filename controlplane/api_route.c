@@ -38,6 +38,7 @@ static const struct route routes[] = {
 	{"POST", "/v1/backends/{}/{}/off", api_post_off},
 	{"POST", "/v1/backends/{}/ready", api_post_ready},
 	{"POST", "/v1/backends/{}/{}/ready", api_post_ready},
+	{"POST", "/v1/datapath/dpdk", api_post_dpdk},
 	{"POST", "/v1/reload", api_post_reload},
 };
 

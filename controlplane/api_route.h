@@ -45,6 +45,7 @@ struct api_response api_get_drain(const struct api_request *request);
 struct api_response api_post_retire(const struct api_request *request);
 struct api_response api_post_off(const struct api_request *request);
 struct api_response api_post_ready(const struct api_request *request);
+struct api_response api_post_dpdk(const struct api_request *request);
 struct api_response api_post_reload(const struct api_request *request);
 
 /* {"error": …, "remedy": …}. */

@@ -207,6 +207,7 @@ int daemon_auto_start(struct daemon *d); /* there is a publisher for the XDP pro
 void daemon_auto_destroy(struct daemon *d); /* the loop does not run any more */
 bool daemon_auto_is_xdp(const struct daemon *d);
 const char *daemon_auto_why(const struct daemon *d);
+int daemon_auto_to_dpdk(void *ctx, const char *who); /* what api.h says of to_dpdk; ctx is the daemon */
 
 /* daemon_xdp.c */
 bool daemon_by_xdp(const struct daemon *d); /* the XDP program forwards, or is what should */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * datapath: auto. A live sluice-dp forwards; when its lock or heartbeat goes, the XDP program does, with the connections
- * of flows.shm; after half a minute of steady heartbeat sluice-dp does again, with those of the program's map. Between
- * the two packets to VIPs are dropped for the moment that the last connections take: a retransmission, no reset.
+ * of flows.shm; after half a minute of steady heartbeat, or at once when a person says so, sluice-dp does again, with those of
+ * the program's map. Between the two packets to VIPs are dropped for the moment that the last connections take: a retransmission, no reset.
  *
  *   WAITING   nobody was chosen yet: sluice-dp has dpdk: attach-timeout to come
  *   DPDK      the program redirects
@@ -43,6 +43,7 @@ struct daemon_auto {
 	uint64_t alive_since_ms; /* uv_now; 0: it is not */
 	struct walk flows, starts;
 	bool holding;
+	bool asked; /* a person does not want to wait until it is steady */
 	uint64_t carried, since_s, held_ms;
 	char why[160];
 };
@@ -152,11 +153,12 @@ static bool step(struct daemon *d, struct walk *walk, enum xdp_map_id id)
 	return !walk->ended;
 }
 
-static void begin(struct daemon *d)
+static void begin(struct daemon *d, bool asked)
 {
 	struct daemon_auto *a = d->automatic;
 
 	a->state = AUTO_CARRYING;
+	a->asked = asked;
 	a->flows = a->starts = (struct walk){ .begun = false };
 	a->holding = false;
 	a->carried = 0;
@@ -187,15 +189,20 @@ static void carry(struct daemon *d)
 	if (!all && uv_now(&d->loop) - a->held_ms < AUTO_HOLD_MS)
 		return;
 	act(d, SL_XDP_REDIRECT);
-	enter(d, AUTO_DPDK, "sluice-dp is back");
+	enter(d, AUTO_DPDK, a->asked ? "sluice-dp is back, and a person asked for it" : "sluice-dp is back");
 }
 
 /* ---- deciding ------------------------------------------------------------------------------------------- */
 
+static bool has_applied(const struct daemon *d)
+{
+	return d->ring_applied != 0 && d->ring_applied == d->model->generation;
+}
+
 static void decide(struct daemon *d)
 {
 	struct daemon_auto *a = d->automatic;
-	const bool alive = is_alive(d), applied = d->ring_applied != 0 && d->ring_applied == d->model->generation;
+	const bool alive = is_alive(d), applied = has_applied(d);
 	const uint64_t now_ms = uv_now(&d->loop);
 
 	if (!alive)
@@ -217,7 +224,7 @@ static void decide(struct daemon *d)
 		break;
 	case AUTO_XDP:
 		if (alive && applied && now_ms - a->alive_since_ms >= AUTO_STEADY_MS)
-			begin(d);
+			begin(d, false);
 		break;
 	case AUTO_CARRYING:
 		if (!alive)
@@ -236,6 +243,25 @@ static void on_timer(uv_timer_t *timer)
 		return;
 	decide(d);
 	uv_timer_set_repeat(timer, d->automatic->state == AUTO_CARRYING ? AUTO_CARRY_MS : AUTO_TICK_MS);
+}
+
+int daemon_auto_to_dpdk(void *ctx, const char *who)
+{
+	struct daemon *d = ctx;
+
+	if (!d->automatic)
+		return -EINVAL;
+	if (!is_alive(d))
+		return -ENODEV;
+	if (d->automatic->state == AUTO_DPDK)
+		return 0;
+	if (!has_applied(d))
+		return -EAGAIN;
+	if (d->automatic->state == AUTO_XDP) {
+		log_info(&d->log, "sluice-dp shall forward at once", LOG_STR("who", who));
+		begin(d, true);
+	}
+	return 1; /* the timer does the rest */
 }
 
 bool daemon_auto_is_xdp(const struct daemon *d)

@@ -369,7 +369,8 @@ int daemon_api_start(struct daemon *d)
 					   .backends = show_backends, .pools = show_pools, .workers = show_workers,
 					   .datapath = show_datapath, .flows = daemon_flows_show,
 					   .drain = show_drain,
-					   .set_admin = daemon_set_admin, .reload = reload };
+					   .set_admin = daemon_set_admin, .reload = reload,
+					   .to_dpdk = daemon_auto_to_dpdk };
 	char path[sizeof(d->runtime_dir) + 16];
 	int err;
 

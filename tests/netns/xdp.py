@@ -203,3 +203,32 @@ def auto_falls_back_and_returns(test):
     traffic.pause(1)
     test.check(vip_is_held(lab, test.family), "the VIP went")
     traffic.end()
+
+
+def to_dpdk(lab, timeout=20):
+    """`sluicectl datapath dpdk` as soon as it is not refused, and sluice-dp forwards."""
+    wait_for(lambda: lab.balancer.ctl("datapath", "dpdk", check=False).returncode == 0, timeout, "sluice-dp may forward", 0.1)
+    wait_for(lambda: forwarder(lab) == "dpdk", 5, "sluice-dp forwards as it was told to", 0.05)
+
+
+@scenario(timeout=90, family=(4, 6), datapath=("auto",))
+def auto_waits_as_configured_and_obeys(test):
+    """A start waits as long as the file says for a sluice-dp; it gets the packets on command, which is refused before."""
+    lab = test.lab(backends=2)
+    lab.balancer.configure(family=test.family, dpdk=", attach-timeout: 4s")
+    begun = time.monotonic()
+    lab.balancer.start_sluiced()
+    wait_for(lambda: forwarder(lab) == "xdp", 15, "the XDP program forwards", 0.05)
+    waited = time.monotonic() - begun
+    test.check(3.9 < waited < 8, f"XDP forwards after {waited:.1f} s, the file says 4")
+    lab.balancer.wait_serving(family=test.family)
+    refused = lab.balancer.ctl("datapath", "dpdk", check=False)
+    test.equal(refused.returncode, 1, "exit status while there is no sluice-dp")
+    test.check("no sluice-dp lives that could forward: start it" in refused.stderr, f"said: {refused.stderr}")
+    before = by_flow(lab.clients.fetch(400, family=test.family))
+    running = lab.clients.start_fetch("client1", 4000, family=test.family, concurrent=8, first_port=30000)
+    lab.balancer.start_dp()
+    to_dpdk(lab)
+    test.equal(errors(lab.clients.finish("client1", running))[:3], [], "requests that failed meanwhile")
+    test.equal(by_flow(lab.clients.fetch(400, family=test.family)), before, "flows by sluice-dp")
+    test.equal(lab.balancer.ctl("datapath", "dpdk").stdout, "sluice-dp forwards\n", "said when it does")

@@ -130,6 +130,14 @@ static int set_admin(void *ctx, const char *pool, const char *backend, enum back
 	return 0;
 }
 
+static int to_dpdk(void *ctx, const char *who)
+{
+	struct api_fixture *f = ctx;
+
+	snprintf(f->told, sizeof(f->told), "dpdk by %s", who);
+	return f->to_dpdk_result;
+}
+
 static int reload(void *ctx, char reterr[API_ERROR_MAX])
 {
 	struct api_fixture *f = ctx;
@@ -215,5 +223,5 @@ struct api_source api_fixture_source(struct api_fixture *f)
 	return (struct api_source){.ctx = f, .status = get_status, .services = get_services, .backends = get_backends,
 				   .pools = get_pools, .workers = get_workers, .datapath = get_datapath,
 				   .drain = get_drain, .flows = get_flows,
-				   .set_admin = set_admin, .reload = reload};
+				   .set_admin = set_admin, .reload = reload, .to_dpdk = to_dpdk};
 }

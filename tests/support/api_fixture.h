@@ -27,6 +27,7 @@ struct api_fixture {
 	unsigned int uncounted; /* so many looks at flows find no count yet */
 	int reload_result;
 	unsigned int reloads;
+	int to_dpdk_result;
 	char told[256]; /* "drain web/web1 by root: why" */
 	bool moving;    /* counters grow between requests */
 	struct api_drain drain; /* what does not change while a drain is watched */

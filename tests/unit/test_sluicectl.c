@@ -258,6 +258,36 @@ static void a_refused_reload_shows_why(void **state)
 	assert_non_null(strstr(live->err, "sluice.yaml:3:1: unknown key"));
 }
 
+static void sluice_dp_is_made_to_forward_or_it_is_said_why_not(void **state)
+{
+	static const struct {
+		int result, status;
+		const char *out, *err;
+	} cases[] = {
+		{ 0, 0, "sluice-dp forwards\n", "" },
+		{ 1, 0, "sluice-dp takes over: sluicectl show datapath\n", "" },
+		{ -ENODEV, 1, "", "no sluice-dp lives that could forward: start it; its log and sluicectl status say what" },
+		{ -EAGAIN, 1, "", "sluice-dp has not applied the last generation yet: ask again in a moment" },
+		{ -EINVAL, 1, "", "the datapath is xdp, not auto: there is nothing to choose from: set datapath: auto" },
+	};
+	struct live *live = *state;
+
+	live->fixture.datapath.configured = "xdp";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		live->fixture.to_dpdk_result = cases[i].result;
+		live->fixture.told[0] = 0;
+		assert_int_equal(ctl(live, "datapath", "dpdk", NULL), cases[i].status);
+		assert_string_equal(live->out, cases[i].out);
+		assert_non_null(strstr(live->err, cases[i].err));
+		assert_non_null(strstr(live->fixture.told, "dpdk by "));
+	}
+	live->fixture.to_dpdk_result = 1;
+	assert_int_equal(ctl(live, "--json", "datapath", "dpdk", NULL), 0);
+	assert_non_null(strstr(live->out, "\"forwards\": false"));
+	assert_int_equal(ctl(live, "datapath", "xdp", NULL), 1);
+	assert_string_equal(live->err, "sluicectl: datapath does not take 'xdp'; it takes: dpdk\n");
+}
+
 static void wrong_use_is_refused_in_one_line(void **state)
 {
 	static const char *const lines[][3] = {
@@ -369,7 +399,7 @@ static void help_and_manual_list_the_same_commands(void **state)
 	assert_int_equal(ctl(live, "--help", NULL), 0);
 	helped = collect_commands(live->out, "\ncommands:", "\noptions:", "  ", help_names);
 	documented = collect_commands(manual, "\n.SH COMMANDS", "\n.SH OPTIONS", ".B ", manual_names);
-	assert_int_equal(helped, 17);
+	assert_int_equal(helped, 18);
 	for (size_t i = 0; i < helped; i++) {
 		size_t k = 0;
 
@@ -401,6 +431,7 @@ int main(void)
 		ctl_test(drain_wait_that_is_interrupted_leaves_the_drain),
 		ctl_test(times_of_a_wait_are_durations_and_need_the_wait),
 		ctl_test(a_refused_reload_shows_why),
+		ctl_test(sluice_dp_is_made_to_forward_or_it_is_said_why_not),
 		ctl_test(wrong_use_is_refused_in_one_line),
 		ctl_test(a_command_of_two_words_says_which_second_words_there_are),
 		ctl_test(a_sluiced_that_is_not_there_is_not_reached),

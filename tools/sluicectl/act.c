@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Commands that change something: drain, retire, off, ready, reload.
+ * Commands that change something: drain, retire, off, ready, datapath dpdk, reload.
  */
 #include <stdlib.h>
 
@@ -73,6 +73,21 @@ enum ctl_exit ctl_reload(const struct ctl_options *options, char **arguments)
 		client_print(answer);
 	else if (result == CTL_DONE)
 		printf("reloaded: generation %lld\n", (long long)json_integer_value(json_object_get(answer, "generation")));
+	json_decref(answer);
+	return result;
+}
+
+enum ctl_exit ctl_datapath_dpdk(const struct ctl_options *options, char **arguments)
+{
+	json_t *answer = NULL;
+	enum ctl_exit result = client_post(options, "/v1/datapath/dpdk", NULL, &answer);
+
+	(void)arguments;
+	if (result == CTL_DONE && options->json)
+		client_print(answer);
+	else if (result == CTL_DONE)
+		puts(json_is_true(json_object_get(answer, "forwards")) ? "sluice-dp forwards"
+								       : "sluice-dp takes over: sluicectl show datapath");
 	json_decref(answer);
 	return result;
 }

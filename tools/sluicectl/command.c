@@ -29,6 +29,8 @@ static const struct ctl_command commands[] = {
 	 CTL_OPTION_POOL | CTL_OPTION_WHY, 1, 1, ctl_ready},
 	{{"undrain", NULL}, "BACKEND [--pool POOL] [--why TEXT]", "another name of ready",
 	 CTL_OPTION_POOL | CTL_OPTION_WHY, 1, 1, ctl_ready},
+	{{"datapath", "dpdk"}, "", "with datapath: auto: sluice-dp forwards again, without a wait", 0, 0, 0,
+	 ctl_datapath_dpdk},
 	{{"reload", NULL}, "", "read the configuration again; an error changes nothing", 0, 0, 0, ctl_reload},
 	{{"key", "new"}, "[FILE]", "a new fleet key, to FILE (which must not exist) or standard output", 0, 0, 1,
 	 ctl_key_new},

@@ -85,6 +85,7 @@ enum ctl_exit ctl_drain(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_retire(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_off(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_ready(const struct ctl_options *options, char **arguments);
+enum ctl_exit ctl_datapath_dpdk(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_reload(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_backend_check(const struct ctl_options *options, char **arguments);
 enum ctl_exit ctl_backend_setup(const struct ctl_options *options, char **arguments);
