@@ -168,7 +168,7 @@ def demo(tally):
 
 def options():
     parser = argparse.ArgumentParser(prog="tools/check", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="without the scenarios that need root")
+    parser.add_argument("--quick", action="store_true", help="without the scenarios that need root, and without slow tests")
     parser.add_argument("--long", action="store_true", help="every variant of everything")
     parser.add_argument("--seed", type=int, help="draws the scenarios' variants (default: by the clock, printed)")
     asked = parser.parse_args()
@@ -191,23 +191,24 @@ def main():
     if installed.returncode != 0:
         tally.fail("packages", installed.stdout)
         return tally.close()
+    hurry = ["--no-suite", "slow"] if asked.quick else []            # what takes more than ten seconds
     gcc = build(tally, "gcc", [])
     with concurrent.futures.ThreadPoolExecutor(1) as meanwhile:      # compilers take what the tests leave
         clang = meanwhile.submit(build, tally, "clang-asan-ubsan", [
             *NO_EAL, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dfuzz=enabled",
             "--buildtype=debugoptimized"], "clang", ("nice", "-n", "15", "ninja"))
         if gcc:
-            meson_tests(tally, "gcc", gcc, "--no-suite", "netns", "--no-suite", "scenarios")
+            meson_tests(tally, "gcc", gcc, "--no-suite", "netns", "--no-suite", "scenarios", *hurry)
     clang = clang.result()
     if clang:
         # what reads headers, documents or the clock learns nothing from a sanitizer
-        meson_tests(tally, "clang with ASan and UBSan", clang, "--suite", "unit", "--suite", "packet", "--suite", "fuzz")
+        meson_tests(tally, "clang with ASan and UBSan", clang, "--suite", "unit", "--suite", "packet", "--suite", "fuzz", *hurry)
         if not asked.quick:
             meson_tests(tally, "clang with ASan and UBSan", clang, "config cases", "ring_flip", "ring_kill", "sim",
                         "maglev_twin", "packet_random")
         fuzz(tally, clang, 2 if asked.quick else 300 if asked.long else 20)
     if asked.quick:
-        tally.say("--quick: without the root scenarios")
+        tally.say("--quick: without the root scenarios and the suite `slow`")
     elif os.geteuid() != 0:
         tally.skip("root scenarios", "network namespaces need root")
     elif gcc:
