@@ -295,6 +295,8 @@ int daemon_create(const struct options *options, struct daemon **ret_daemon)
 		log_info(&d->log, "sluiced runs", LOG_STR("instance", options->instance),
 			 LOG_STR("config", options->config), LOG_U64("services", d->config->service_count),
 			 LOG_U64("probes", d->probe_count), LOG_STR("runtime_dir", d->runtime_dir));
+	} else if (d->steering) {
+		steering_detach_new(d->steering); /* nothing half attached */
 	}
 	return err;
 }

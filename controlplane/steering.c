@@ -165,6 +165,7 @@ int steering_attach(struct steering *steering, const char *ifname, uint16_t inde
 		close_port(port);
 		return err;
 	}
+	port->is_new = !result.adopted;
 	port->next = steering->ports;
 	steering->ports = port;
 describe:
@@ -206,6 +207,17 @@ void steering_keep(struct steering *steering, const char (*names)[IF_NAMESIZE], 
 	for (struct steered *port = steering->ports; port; port = next) {
 		next = port->next;
 		if (!is_among(port->ifname, names, count))
+			steering_detach(steering, port->ifname);
+	}
+}
+
+void steering_detach_new(struct steering *steering)
+{
+	struct steered *next;
+
+	for (struct steered *port = steering->ports; port; port = next) {
+		next = port->next;
+		if (port->is_new)
 			steering_detach(steering, port->ifname);
 	}
 }

@@ -51,6 +51,8 @@ int steering_attach(struct steering *steering, const char *ifname, uint16_t port
 int steering_detach(struct steering *steering, const char *ifname);
 /* Detaches every interface that this steering_create() has not attached: left by an older configuration. */
 void steering_detach_others(struct steering *steering);
+/* A start that failed: detaches what it attached itself; what it found attached goes on. */
+void steering_detach_new(struct steering *steering);
 /* Detaches every interface that is not among these. */
 void steering_keep(struct steering *steering, const char (*names)[IF_NAMESIZE], size_t count);
 /* A clean stop: detaches everything and removes all pins of the instance. */

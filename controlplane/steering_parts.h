@@ -15,6 +15,7 @@ struct sluice_bpf;
 struct steered {
 	char ifname[IF_NAMESIZE];
 	uint16_t port; /* its sl_port.index */
+	bool is_new;   /* attached by this process, not found */
 	int link_fd;
 	int counters_fd;
 	int mac_fd;

@@ -149,7 +149,33 @@ def xdp_generic_is_said(test):
     test.equal(sluiced.wait(10), 3, "exit status")
     lines = said(sluiced, "error")
     test.check(len(lines) == 1 and "slow0" in lines[0] and "attach: auto" in lines[0], f"said: {lines}")
-    test.equal(program_on(lab, "slow0"), None, "the program")
+    test.equal((program_on(lab), program_on(lab, "slow0")), (None, None), "programs")
+
+
+@scenario(timeout=60, datapath=("xdp",))
+def xdp_nothing_is_half_attached(test):
+    """
+    The second interface carries another's program: a first start leaves the first one as it was; a start after another
+    leaves the program there that was found, and traffic with it. The other's program stays in both cases.
+    """
+    lab = test.lab(backends=2)
+    lab.network.ip("lb", "link add up1 type veth peer name far1", "link set up1 up", "link set far1 up")
+    lab.network.let_transmit("lb", "up1", lab.program("pass.bpf.o"))
+    foreign = program_on(lab, "up1")
+    lab.balancer.configure(port='xdp:up0", "xdp:up1')
+    sluiced = lab.balancer.start_sluiced()
+    test.equal(sluiced.wait(10), 3, "exit status")
+    lines = said(sluiced, "error")
+    test.check(len(lines) == 1 and "up1" in lines[0] and "already attached" in lines[0], f"said: {lines}")
+    test.equal((program_on(lab), program_on(lab, "up1")), (None, foreign), "programs")
+    test.check(not os.path.exists(f"/sys/fs/bpf/sluice/{lab.balancer.instance}"), "pins stayed")
+    lab.balancer.start()
+    lab.balancer.wait_all_up()
+    lab.balancer.sluiced.kill(signal.SIGKILL)
+    lab.balancer.configure(port='xdp:up0", "xdp:up1')
+    test.equal(lab.balancer.start_sluiced().wait(10), 3, "exit status")
+    test.equal((program_on(lab) is not None, program_on(lab, "up1")), (True, foreign), "programs after a restart")
+    test.equal(errors(lab.clients.fetch(200))[:3], [], "requests that failed afterwards")
 
 
 @scenario(timeout=90, mode=("l2", "ipip"), datapath=("xdp",))
