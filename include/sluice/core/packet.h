@@ -137,32 +137,7 @@ SL_INLINE void sl_packet_keep(const struct sl_packet *pkt, __u64 words[SL_PACKET
 
 SL_INLINE void sl_packet_resume(struct sl_packet *pkt, const __u64 words[SL_PACKET_WORDS])
 {
-	const struct sl_packet *kept =
-		(const struct sl_packet *)((const __u8 *)words - __builtin_offsetof(struct sl_packet, frame_len));
-
-	/* Member by member, as they were stored: a processor waits where it loads a word that was stored in parts. */
-	pkt->frame_len = kept->frame_len;
-	pkt->port = kept->port;
-	pkt->flags = kept->flags;
-	pkt->l3 = kept->l3;
-	pkt->l4 = kept->l4;
-	pkt->ip_len = kept->ip_len;
-	pkt->proto = kept->proto;
-	pkt->tcp_flags = kept->tcp_flags;
-	pkt->tos = kept->tos;
-	pkt->icmp_type = kept->icmp_type;
-	pkt->icmp_code = kept->icmp_code;
-	pkt->l4_verdict = kept->l4_verdict;
-	pkt->frag_id = kept->frag_id;
-	pkt->frag_at = kept->frag_at;
-	pkt->frag_len = kept->frag_len;
-	pkt->mtu = kept->mtu;
-	pkt->key.src = kept->key.src;
-	pkt->key.dst = kept->key.dst;
-	pkt->key.sport = kept->key.sport;
-	pkt->key.dport = kept->key.dport;
-	pkt->key.proto = kept->key.proto;
-	__builtin_memcpy(pkt->key.zero, kept->key.zero, sizeof(pkt->key.zero));
+	__builtin_memcpy(&pkt->frame_len, words, SL_PACKET_WORDS * sizeof(__u64));
 	sl_packet_reset(pkt);
 }
 
