@@ -40,8 +40,8 @@ int bpffs_mount(const char *bpffs, bool *ret_private, struct error_text *reterr)
 		err = -errno;
 		return error_text_set(reterr, err,
 				      "%s: no BPF file system there, and mounting one failed: %s; run as "
-				      "root: mount -t bpf bpf %s",
-				      bpffs, strerror(-err), bpffs);
+				      "root: mkdir -p %s && mount -t bpf bpf %s",
+				      bpffs, strerror(-err), bpffs, bpffs);
 	}
 	*ret_private = in_private_mounts();
 	return 0;
@@ -51,6 +51,10 @@ int bpffs_make_dir(const char *path, struct error_text *reterr)
 {
 	if (mkdir(path, 0700) == 0 || errno == EEXIST)
 		return 0;
+	if (errno == EACCES || errno == EPERM)
+		return error_text_set(reterr, -errno,
+				      "%s: cannot make the folder for pinned BPF objects: %s; as root, chown the one it belongs "
+				      "in to the user that sluiced runs as, or name another with --bpffs", path, strerror(errno));
 	return error_text_set(reterr, -errno, "%s: cannot make the folder for pinned BPF objects: %s", path,
 			      strerror(errno));
 }

@@ -83,17 +83,19 @@ def xdp_ordinary_user(test):
         test.equal((program_on(lab), prepared.pins()), (None, []), "the program and the pins that stayed")
 
 
-@scenario(timeout=60, lacks=("bpf", "net_admin", "perfmon", "bpffs"), datapath=("xdp",))
+@scenario(timeout=60, lacks=("bpf", "net_admin", "perfmon", "bpffs", "folder"), datapath=("xdp",))
 def xdp_not_permitted(test):
     """What is missing is named in one line with its remedy, and nothing stays behind."""
     lab = test.lab(backends=1)
     left = ",".join(one for one in CAPABILITIES.split(",") if one != f"+{test.lacks}")
     with Prepared(lab) as prepared:
         lab.balancer.configure()
+        if test.lacks == "folder":
+            os.chown(prepared.bpffs, 0, 0)
         sluiced = prepared.start(left, prepared.state if test.lacks == "bpffs" else None)
         test.equal(sluiced.wait(15), 3, "exit status")
         lines = said(sluiced, "error")
-        wanted = ("mount -t bpf bpf " if test.lacks == "bpffs" else f"CAP_{test.lacks.upper()}")
+        wanted = {"bpffs": "mount -t bpf bpf ", "folder": "--bpffs"}.get(test.lacks, f"CAP_{test.lacks.upper()}")
         test.check(len(lines) == 1 and wanted in lines[0] and "Validating" not in lines[0], f"said: {lines}")
         test.equal((program_on(lab), prepared.pins()), (None, []), "the program and the pins that stayed")
 
@@ -138,6 +140,8 @@ def xdp_generic_is_said(test):
     test.equal([(one["interface"], one["attached"]) for one in shown], [("up0", "native"), ("slow0", "generic")], "shown")
     test.check("generic" in lab.balancer.ctl("show", "datapath").stdout, "the table does not say generic")
     lab.balancer.reload_and_wait()
+    for mtu in (1490, 1480, 1500):
+        lab.network.ip("lb", f"link set {LB_PORT} mtu {mtu}")
     lab.balancer.reload_and_wait()
     warnings = said(lab.balancer.sluiced, "warning")
     test.equal(len(warnings), len({line.split(" ", 1)[1] for line in warnings}), f"warnings repeated: {warnings}")
