@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * datapath: auto. A live sluice-dp forwards; when its lock or heartbeat goes, the XDP program does, with the connections
- * of flows.shm; after half a minute of steady heartbeat, or at once when a person says so, sluice-dp does again, with those of
- * the program's map. Between the two packets to VIPs are dropped for the moment that the last connections take: a retransmission, no reset.
+ * of flows.shm; after half a minute of steady heartbeat, or at once when a person says so, sluice-dp does again, with
+ * those of the program's map. Between the two packets to VIPs are dropped for the moment that the last connections take:
+ * a retransmission, no reset.
  *
  *   WAITING   nobody was chosen yet: sluice-dp has dpdk: attach-timeout to come
  *   DPDK      the program redirects
@@ -27,6 +28,7 @@ enum {
 	AUTO_STEADY_MS = 30000, /* how long a sluice-dp that is back must beat before it forwards */
 	AUTO_HOLD_MS = 1000,    /* packets are not held longer than this, whatever is still on its way */
 	AUTO_BATCH = 256,
+	AUTO_BUCKETS = 16384,   /* of flows.shm in one step */
 };
 
 enum auto_state { AUTO_WAITING = 0, AUTO_DPDK, AUTO_XDP, AUTO_CARRYING };
@@ -42,6 +44,8 @@ struct daemon_auto {
 	uv_timer_t timer;
 	uint64_t alive_since_ms; /* uv_now; 0: it is not */
 	struct walk flows, starts;
+	struct walk old_flows, old_starts; /* of maps whose connections sluice-dp knows better by now */
+	uint64_t bucket; /* of flows.shm, the next to be compared */
 	bool holding;
 	bool asked; /* a person does not want to wait until it is steady */
 	uint64_t carried, since_s, held_ms;
@@ -95,6 +99,41 @@ static void take_flow(struct daemon *d, const struct xdp_maps *maps, const struc
 	d->automatic->carried++;
 }
 
+/* One step; true: there is more. */
+static bool drop_step(struct daemon *d, struct walk *walk, enum xdp_map_id id)
+{
+	struct sl_xdp_flow flows[AUTO_BATCH];
+	uint64_t tags[AUTO_BATCH], next = 0;
+	__u32 count = AUTO_BATCH;
+
+	if (walk->ended)
+		return false;
+	walk->ended = bpf_map_lookup_and_delete_batch(steering_maps(d->steering)->map[id].fd, walk->begun ? &walk->at : NULL,
+						      &next, tags, flows, &count, NULL) < 0;
+	walk->at = next;
+	walk->begun = true;
+	return !walk->ended;
+}
+
+/*
+ * While sluice-dp forwards the maps grow old: it forgets connections whose ports began another one. So the maps are
+ * emptied meanwhile, and what flows.shm says is all they know. True: there is more.
+ */
+static bool drop_old(struct daemon *d, int steps)
+{
+	struct daemon_auto *a = d->automatic;
+	struct sl_xdp_live *live = xdp_maps_at(steering_maps(d->steering), XDP_MAP_LIVE, 0);
+
+	if (a->old_flows.ended && a->old_starts.ended)
+		return false;
+	while (steps-- > 0 && (drop_step(d, &a->old_flows, XDP_MAP_FLOWS) || drop_step(d, &a->old_starts, XDP_MAP_STARTS)))
+		;
+	if (!a->old_flows.ended || !a->old_starts.ended)
+		return true;
+	__atomic_store_n(&live->used, 0, __ATOMIC_RELAXED);
+	return false;
+}
+
 static void take_file(struct daemon *d)
 {
 	const struct flow_file *file = daemon_flows_file(d);
@@ -108,8 +147,11 @@ static void to_xdp(struct daemon *d, const char *why)
 {
 	if (!daemon_xdp_is_ready(d))
 		return; /* with the first generation */
-	if (d->automatic->state != AUTO_CARRYING)
+	if (d->automatic->state != AUTO_CARRYING) {
+		while (drop_old(d, 1))
+			;
 		take_file(d);
+	}
 	act(d, SL_XDP_FORWARD);
 	enter(d, AUTO_XDP, why);
 }
@@ -153,6 +195,42 @@ static bool step(struct daemon *d, struct walk *walk, enum xdp_map_id id)
 	return !walk->ended;
 }
 
+static void forget(struct daemon *d, const struct sl_flow_bucket *hot, const struct sl_flow_home *home, int way)
+{
+	const struct xdp_maps *maps = steering_maps(d->steering);
+	const uint64_t tag = __atomic_load_n(&hot->tag[way], __ATOMIC_ACQUIRE);
+	const struct sl_flow_put put = { .tag = tag, .pool = home->pool[way], .row = home->row[way], .slot = SL_SLOT_NONE,
+					 .seen_s = (__u16)daemon_boottime_s(), .kind = hot->kinds >> (2 * way) & 3 };
+	struct sl_xdp_flow flow;
+
+	if (tag == 0 || (hot->slot[way] & SL_ROW_SLOT) == SL_SLOT_NONE || put.kind >= SL_FLOW_KIND_COUNT)
+		return;
+	if (bpf_map_lookup_elem(maps->map[XDP_MAP_FLOWS].fd, &tag, &flow) == -ENOENT &&
+	    bpf_map_lookup_elem(maps->map[XDP_MAP_STARTS].fd, &tag, &flow) == -ENOENT)
+		publish_ring_flow(d->publisher, &put);
+}
+
+/*
+ * What flows.shm has and the program, which began with all of it, has no more: the ports began another connection since,
+ * in a row that needs no memory. One step; true: there is more, or the ring is full. A full map never had it all.
+ */
+static bool forget_step(struct daemon *d)
+{
+	const struct flow_file *file = daemon_flows_file(d);
+	const struct sl_xdp_live *live = xdp_maps_at(steering_maps(d->steering), XDP_MAP_LIVE, 0);
+	struct daemon_auto *a = d->automatic;
+	const uint64_t buckets = file && !live->full ? flow_file_header(file)->buckets : 0;
+	bool all;
+
+	for (int i = 0; i < AUTO_BUCKETS && a->bucket < buckets; i++, a->bucket++) {
+		if (publish_ring_room(d->publisher, &all) < SL_FLOW_WAYS)
+			return true;
+		for (int way = 0; way < SL_FLOW_WAYS; way++)
+			forget(d, &flow_file_buckets(file)[a->bucket], &flow_file_homes(file)[a->bucket], way);
+	}
+	return a->bucket < buckets;
+}
+
 static void begin(struct daemon *d, bool asked)
 {
 	struct daemon_auto *a = d->automatic;
@@ -160,6 +238,7 @@ static void begin(struct daemon *d, bool asked)
 	a->state = AUTO_CARRYING;
 	a->asked = asked;
 	a->flows = a->starts = (struct walk){ .begun = false };
+	a->bucket = 0;
 	a->holding = false;
 	a->carried = 0;
 	a->since_s = daemon_boottime_s();
@@ -170,6 +249,8 @@ static void carry(struct daemon *d)
 	struct daemon_auto *a = d->automatic;
 	bool all;
 
+	if (forget_step(d) && !(a->holding && uv_now(&d->loop) - a->held_ms >= AUTO_HOLD_MS))
+		return;
 	for (int i = 0; i < 16 && step(d, &a->flows, XDP_MAP_FLOWS); i++)
 		;
 	if (!a->flows.ended)
@@ -179,6 +260,7 @@ static void carry(struct daemon *d)
 		a->holding = true;
 		a->held_ms = uv_now(&d->loop);
 		a->flows = (struct walk){ .begun = false };
+		a->bucket = 0; /* once more, for the moment that took */
 		return;
 	}
 	for (int i = 0; i < 16 && step(d, &a->starts, XDP_MAP_STARTS); i++)
@@ -189,6 +271,7 @@ static void carry(struct daemon *d)
 	if (!all && uv_now(&d->loop) - a->held_ms < AUTO_HOLD_MS)
 		return;
 	act(d, SL_XDP_REDIRECT);
+	a->old_flows = a->old_starts = (struct walk){ .begun = false };
 	enter(d, AUTO_DPDK, a->asked ? "sluice-dp is back, and a person asked for it" : "sluice-dp is back");
 }
 
@@ -221,6 +304,8 @@ static void decide(struct daemon *d)
 	case AUTO_DPDK:
 		if (!alive)
 			to_xdp(d, "sluice-dp is gone or hangs");
+		else
+			drop_old(d, 16);
 		break;
 	case AUTO_XDP:
 		if (alive && applied && now_ms - a->alive_since_ms >= AUTO_STEADY_MS)

@@ -86,6 +86,7 @@ class Traffic:
         self.pool = {"connection-idle": f"{{tcp: {window_s}s, quic: {window_s}s, udp: {window_s}s}}",
                      "linger": "30s", "table-size": 4099}
         self.dpdk_workers = None
+        self.dpdk = ""                # more of that map
         self.check = CHECK
         self.diary = []
         self.outages = []             # [host, from ms, until ms or None while it lasts]
@@ -166,7 +167,7 @@ class Traffic:
         for balancer in self.balancers():
             balancer.configure(family=self.family, mode=self.mode, hosts=list(self.weights),
                                weights=list(self.weights.values()), check=self.check, services=services,
-                               pool=self.pool, dpdk_workers=self.dpdk_workers, extra=self.extra)
+                               pool=self.pool, dpdk_workers=self.dpdk_workers, dpdk=self.dpdk, extra=self.extra)
 
     def start(self, mix=None, **options):
         """Everything, until the mix is connected (no TCP at all with mix={})."""

@@ -232,3 +232,39 @@ def auto_waits_as_configured_and_obeys(test):
     test.equal(errors(lab.clients.finish("client1", running))[:3], [], "requests that failed meanwhile")
     test.equal(by_flow(lab.clients.fetch(400, family=test.family)), before, "flows by sluice-dp")
     test.equal(lab.balancer.ctl("datapath", "dpdk").stdout, "sluice-dp forwards\n", "said when it does")
+
+
+def kill_sluiced(traffic, delay):
+    time.sleep(delay)
+    traffic.note("kill -9 of sluiced")
+    traffic.lab.balancer.sluiced.kill(signal.SIGKILL)
+    traffic.lab.balancer.start_sluiced()
+
+
+@scenario(timeout=150, family=(4, 6), mode=("l2", "ipip"), killed=(False, True), datapath=("auto",))
+def auto_switches_under_load(test):
+    """
+    Three times there and back under 2,000 connections while rows change, on command; sluiced killed -9 within the
+    switch and started again, or left alone. No connection breaks.
+    """
+    traffic = Traffic(test, test.lab(backends=4, nginx=False), hosts=["be1", "be2"])
+    lab = traffic.lab
+    traffic.dpdk = ", attach-timeout: 1s"     # of a sluiced that starts without one, well within the test's connection-idle
+    traffic.start()
+    for number, host in enumerate(("be3", "be4", "be3")):
+        traffic.set_weights(**{host: number + 1})
+        traffic.note("kill -9 of sluice-dp")
+        lab.balancer.dp.kill(signal.SIGKILL)
+        if test.killed:
+            kill_sluiced(traffic, test.random.uniform(0, 0.1))
+        wait_for(lambda: forwarder(lab) == "xdp", 15, "the XDP program forwards", 0.05)
+        traffic.pause(0.3)
+        lab.balancer.start_dp()
+        if test.killed:
+            wait_for(lambda: lab.balancer.ctl("datapath", "dpdk", check=False).returncode == 0, 20, "sluice-dp may forward", 0.05)
+            kill_sluiced(traffic, test.random.uniform(0, 0.05))
+        to_dpdk(lab)
+        traffic.note("sluice-dp forwards again")
+        test.check(vip_is_held(lab, test.family), "the VIP went")
+        traffic.pause(0.3)
+    traffic.end()
