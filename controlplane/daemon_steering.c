@@ -151,7 +151,8 @@ static void follow_link(struct daemon *d, uint16_t index, const char *ifname, co
 	struct steering_port port;
 
 	if (now->ifindex == 0) {
-		log_warning(&d->log, "the interface of a port is gone", LOG_STR("interface", ifname));
+		log_warning(&d->log, "the interface of a port is gone; one of that name gets the program when it is there",
+			    LOG_STR("interface", ifname));
 		return;
 	}
 	if (attach_port(d, ifname, index, &port) < 0)
