@@ -102,7 +102,9 @@ def send(source, target, port, sport, kind):
     if kind == "last-first":
         frames.reverse()
     elif kind == "shuffled":
-        random.shuffle(frames)
+        first = frames[0]
+        while frames[0] is first:      # or they would come as well as in order to whoever needs only that one
+            random.shuffle(frames)
     elif kind == "copies":
         frames = [frame for one in frames for frame in (one, one)]
     elif kind == "overlap":
